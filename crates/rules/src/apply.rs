@@ -1,0 +1,74 @@
+//! What an event does to the tables: the one place that says so. Stores write rows through it, `decide`
+//! keeps its neighbourhood current through it, and `check` folds the log through it.
+
+use crate::{Contact, ContactId, Event, Identifier, NewContact, Outcome, Timestamp};
+
+/// Something that holds contacts and the owners of identifiers, and can take an event's changes.
+pub trait Tables {
+    /// Why a change could not be made; [`std::convert::Infallible`] in memory.
+    type Error;
+
+    /// Adds a new contact.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the table from taking it.
+    fn insert_contact(&mut self, contact: Contact) -> Result<(), Self::Error>;
+
+    /// Makes `contact` the owner of an identifier that nobody owns.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the table from taking it.
+    fn own(&mut self, identifier: &Identifier, contact: ContactId) -> Result<(), Self::Error>;
+
+    /// Links `former` and every contact that links to it to `survivor`, and moves their `updated_at` to `at`.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the table from taking it.
+    fn relink(&mut self, former: ContactId, survivor: ContactId, at: Timestamp) -> Result<(), Self::Error>;
+}
+
+/// Makes the changes that `event` records, in its order, deciding nothing.
+///
+/// # Errors
+///
+/// The first error of `tables`; changes before it were made, so a store calls this inside a transaction.
+///
+/// Source: SEMANTICS, "Events": folding outcomes gives the tables.
+pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
+    match &event.outcome {
+        Outcome::Created { contact } => insert(event, contact, None, tables),
+        Outcome::Attached { primary, contact } => insert(event, contact, Some(*primary), tables),
+        Outcome::Merged { survivor, former_primaries, contact } => {
+            for former in former_primaries {
+                tables.relink(*former, *survivor, event.at)?;
+            }
+            match contact {
+                Some(contact) => insert(event, contact, Some(*survivor), tables),
+                None => Ok(()),
+            }
+        }
+    }
+}
+
+fn insert<T: Tables>(
+    event: &Event,
+    new: &NewContact,
+    linked_to: Option<ContactId>,
+    tables: &mut T,
+) -> Result<(), T::Error> {
+    let identifiers: Vec<Identifier> = event.evidence.iter().map(|seen| seen.identifier().clone()).collect();
+    for identifier in identifiers.iter().filter(|identifier| new.owns.contains(identifier.kind())) {
+        tables.own(identifier, new.id)?;
+    }
+    tables.insert_contact(Contact {
+        id: new.id,
+        identifiers,
+        linked_to,
+        created_at: event.at,
+        updated_at: event.at,
+        deleted_at: None,
+    })
+}

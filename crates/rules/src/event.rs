@@ -1,0 +1,94 @@
+//! One accepted change. The log of these is the truth; contacts are what it adds up to.
+
+use std::sync::Arc;
+
+use crate::{ContactId, IdentifierKind, SeenIdentifier, Timestamp};
+
+/// The place of an event in its workspace's log, counted from 1 without gaps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sequence(pub i64);
+
+impl std::fmt::Display for Sequence {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// Who caused an event: a key's name, a route, a command. Never a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor(Arc<str>);
+
+impl Actor {
+    /// The actor of that name.
+    pub fn named(name: &str) -> Self {
+        Self(name.into())
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+/// One accepted change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Its place in the log.
+    pub sequence: Sequence,
+    /// The moment of acceptance; never earlier than the event before.
+    pub at: Timestamp,
+    /// Who caused it.
+    pub caused_by: Actor,
+    /// The identifiers of the observation, canonical and as sent, in the order of kinds.
+    pub evidence: Vec<SeenIdentifier>,
+    /// What it changed, in enough detail to change it again without deciding anything.
+    pub outcome: Outcome,
+}
+
+/// What an event changed.
+///
+/// Source: SEMANTICS, "identify", steps 3 to 5, and "Events".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nobody owned any of the identifiers: a new primary.
+    Created {
+        /// The new primary.
+        contact: NewContact,
+    },
+    /// One identity was touched and learnt something new.
+    Attached {
+        /// The primary of that identity.
+        primary: ContactId,
+        /// The new secondary.
+        contact: NewContact,
+    },
+    /// Several identities became one.
+    Merged {
+        /// The oldest primary, which stays one.
+        survivor: ContactId,
+        /// The other primaries, oldest first; they and all that linked to them now link to the survivor.
+        former_primaries: Vec<ContactId>,
+        /// The new secondary, if the observation also brought something new.
+        contact: Option<NewContact>,
+    },
+}
+
+/// A contact that an event made. It bears all of the event's evidence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewContact {
+    /// Its number.
+    pub id: ContactId,
+    /// Which of the evidence's identifiers it owns: those that nobody owned before.
+    pub owns: Vec<IdentifierKind>,
+}
+
+impl Event {
+    /// The word for what happened: `created`, `attached` or `merged`.
+    pub fn kind(&self) -> &'static str {
+        match self.outcome {
+            Outcome::Created { .. } => "created",
+            Outcome::Attached { .. } => "attached",
+            Outcome::Merged { .. } => "merged",
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Who is the same person: the rules of identity, and nothing else.
+//!
+//! Here live the canonical values ([`Email`], [`Phone`], [`Identifier`]), what a request saw
+//! ([`Observation`]), what is stored ([`Contact`]), what happened ([`Event`]), the decision
+//! ([`decide`]) and what an event does to the tables ([`apply`]).
+//!
+//! Deliberately absent: I/O, SQL, HTTP, a clock, randomness, logging, async. Time and stored rows
+//! come in as arguments; a [`Plan`] goes out. So the rules can be read on paper and tested in
+//! milliseconds, and every store, command and test runs the same ones.
+//!
+//! Source: SEMANTICS, from "Words" to "Events".
+
+mod apply;
+mod contact;
+mod decide;
+mod email;
+mod event;
+mod identifier;
+mod kind;
+mod neighbourhood;
+mod observation;
+mod phone;
+mod timestamp;
+mod view;
+
+pub use apply::{Tables, apply};
+pub use contact::{Contact, ContactId};
+pub use decide::{Plan, decide, surviving_primary};
+pub use email::{Email, InvalidEmail};
+pub use event::{Actor, Event, NewContact, Outcome, Sequence};
+pub use identifier::{DeclaredValue, Identifier, InvalidDeclaredValue, InvalidIdentifier};
+pub use kind::{DeclaredKind, IdentifierKind, InvalidKindName};
+pub use neighbourhood::{Head, Incoherent, Neighbourhood};
+pub use observation::{InvalidObservation, Observation, SeenIdentifier};
+pub use phone::{InvalidPhone, Phone};
+pub use timestamp::Timestamp;
+pub use view::IdentityView;

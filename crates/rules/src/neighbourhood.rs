@@ -1,0 +1,145 @@
+//! What a decision looks at: every identity that a batch touches, whole, and where the log stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+
+use crate::{Contact, ContactId, Identifier, Sequence, Tables, Timestamp};
+
+/// Where a workspace's log and counters stand.
+///
+/// ```
+/// use selfsame_rules::{ContactId, Head, Sequence};
+///
+/// assert_eq!(Head::EMPTY.last_sequence, Sequence(0));
+/// assert_eq!(Head::EMPTY.last_contact, ContactId(0));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The sequence of the last event; 0 before the first.
+    pub last_sequence: Sequence,
+    /// The highest contact id ever given; 0 before the first.
+    pub last_contact: ContactId,
+    /// The moment of the last event.
+    pub last_event_at: Timestamp,
+}
+
+impl Head {
+    /// The head of a log without events.
+    pub const EMPTY: Self = Self {
+        last_sequence: Sequence(0),
+        last_contact: ContactId(0),
+        last_event_at: Timestamp::from_milliseconds(i64::MIN),
+    };
+}
+
+/// The live contacts of every identity that a batch touches, and who owns the batch's identifiers.
+///
+/// [`Neighbourhood::new`] refuses rows that can't be: a decision on half an identity would be wrong for good.
+#[derive(Clone, Debug)]
+pub struct Neighbourhood {
+    head: Head,
+    contacts: BTreeMap<ContactId, Contact>,
+    /// The contacts of each identity, by its primary, oldest first.
+    identities: BTreeMap<ContactId, BTreeSet<(Timestamp, ContactId)>>,
+    owners: BTreeMap<Identifier, ContactId>,
+}
+
+impl Neighbourhood {
+    /// A neighbourhood of these rows, in any order.
+    ///
+    /// `contacts`: all live contacts of each identity touched. `owners`: for each identifier of the batch that
+    /// somebody owns, the contact that owns it.
+    ///
+    /// # Errors
+    ///
+    /// [`Incoherent`] if a contact links to one that isn't there or is no primary, or if an owner isn't there.
+    pub fn new(
+        head: Head,
+        contacts: impl IntoIterator<Item = Contact>,
+        owners: impl IntoIterator<Item = (Identifier, ContactId)>,
+    ) -> Result<Self, Incoherent> {
+        let contacts: BTreeMap<_, _> = contacts.into_iter().map(|contact| (contact.id, contact)).collect();
+        let owners: BTreeMap<_, _> = owners.into_iter().collect();
+        let mut identities: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for contact in contacts.values() {
+            let primary = contact.primary();
+            if contacts.get(&primary).is_none_or(|primary| primary.linked_to.is_some()) {
+                return Err(Incoherent::NoPrimary { contact: contact.id, primary });
+            }
+            identities.entry(primary).or_default().insert(contact.age());
+        }
+        if let Some(missing) = owners.values().find(|owner| !contacts.contains_key(owner)) {
+            return Err(Incoherent::NoOwner { owner: *missing });
+        }
+        Ok(Self { head, contacts, identities, owners })
+    }
+
+    /// Where the log stands.
+    pub fn head(&self) -> Head {
+        self.head
+    }
+
+    pub(crate) fn head_mut(&mut self) -> &mut Head {
+        &mut self.head
+    }
+
+    /// A contact that was loaded or made since.
+    pub(crate) fn contact(&self, id: ContactId) -> &Contact {
+        &self.contacts[&id]
+    }
+
+    /// The primary of the identity that owns the identifier.
+    pub(crate) fn owner(&self, identifier: &Identifier) -> Option<ContactId> {
+        self.owners.get(identifier).map(|owner| self.contact(*owner).primary())
+    }
+
+    /// The contacts of an identity, oldest first.
+    pub(crate) fn identity(&self, primary: ContactId) -> impl Iterator<Item = &Contact> {
+        self.identities[&primary].iter().map(|(_, id)| self.contact(*id))
+    }
+}
+
+impl Tables for Neighbourhood {
+    type Error = Infallible;
+
+    fn insert_contact(&mut self, contact: Contact) -> Result<(), Infallible> {
+        self.identities.entry(contact.primary()).or_default().insert(contact.age());
+        self.contacts.insert(contact.id, contact);
+        Ok(())
+    }
+
+    fn own(&mut self, identifier: &Identifier, contact: ContactId) -> Result<(), Infallible> {
+        self.owners.insert(identifier.clone(), contact);
+        Ok(())
+    }
+
+    fn relink(&mut self, former: ContactId, survivor: ContactId, at: Timestamp) -> Result<(), Infallible> {
+        let moved = self.identities.remove(&former).expect("a merge names primaries that were loaded");
+        for (_, id) in &moved {
+            let contact = self.contacts.get_mut(id).expect("an identity lists contacts that were loaded");
+            contact.linked_to = Some(survivor);
+            contact.updated_at = at;
+        }
+        self.identities.entry(survivor).or_default().extend(moved);
+        Ok(())
+    }
+}
+
+/// Rows that no sequence of events could have made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Incoherent {
+    /// A secondary without its primary.
+    #[error("contact {contact} is linked to contact {primary}, which is no live primary")]
+    NoPrimary {
+        /// The secondary.
+        contact: ContactId,
+        /// What it links to.
+        primary: ContactId,
+    },
+    /// An identifier whose owner is no live contact.
+    #[error("an identifier is owned by contact {owner}, which is no live contact")]
+    NoOwner {
+        /// The owner that isn't there.
+        owner: ContactId,
+    },
+}

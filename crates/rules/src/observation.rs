@@ -1,0 +1,112 @@
+//! What one incoming request saw: identifiers, one per kind, each with the text as it was sent.
+
+use std::sync::Arc;
+
+use crate::{Actor, Identifier, IdentifierKind, InvalidIdentifier};
+
+/// An identifier together with the text that it was read from.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SeenIdentifier {
+    identifier: Identifier,
+    /// `None` when it was sent in its canonical spelling, which is the common case.
+    as_sent: Option<Arc<str>>,
+}
+
+impl SeenIdentifier {
+    /// Reads `text` as an identifier of `kind`; nothing if it is blank.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidIdentifier`] says which rule of the kind the text breaks.
+    pub fn parse(kind: &IdentifierKind, text: &str) -> Result<Option<Self>, InvalidIdentifier> {
+        let identifier = Identifier::parse(kind, text)?;
+        Ok(identifier.map(|identifier| Self::from_stored(identifier, Some(text))))
+    }
+
+    /// What a store reads back; `as_sent` is `None` where the canonical spelling was sent.
+    pub fn from_stored(identifier: Identifier, as_sent: Option<&str>) -> Self {
+        let as_sent = as_sent.filter(|text| *text != identifier.value()).map(Arc::from);
+        Self { identifier, as_sent }
+    }
+
+    /// The canonical identifier.
+    pub fn identifier(&self) -> &Identifier {
+        &self.identifier
+    }
+
+    /// The text as it was sent, where that differs from the canonical value.
+    pub fn as_sent(&self) -> Option<&str> {
+        self.as_sent.as_deref()
+    }
+}
+
+impl std::fmt::Debug for SeenIdentifier {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.identifier.fmt(formatter)
+    }
+}
+
+/// The identifiers of one request: at least one, at most one per kind, in the order of kinds.
+///
+/// ```
+/// use selfsame_rules::{Actor, IdentifierKind, InvalidObservation, Observation, SeenIdentifier};
+///
+/// let email = SeenIdentifier::parse(&IdentifierKind::Email, "Doc@Hill.edu").unwrap();
+/// let observation = Observation::new(Actor::named("POST /identify"), email)?;
+/// assert_eq!(observation.identifiers().next().unwrap().value(), "doc@hill.edu");
+/// assert_eq!(Observation::new(Actor::named("test"), []), Err(InvalidObservation::Empty));
+/// # Ok::<(), InvalidObservation>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    seen: Vec<SeenIdentifier>,
+    caused_by: Actor,
+}
+
+impl Observation {
+    /// An observation of these identifiers, given in any order.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidObservation`] if there are none, or two of one kind.
+    pub fn new(
+        caused_by: Actor,
+        seen: impl IntoIterator<Item = SeenIdentifier>,
+    ) -> Result<Self, InvalidObservation> {
+        let mut seen: Vec<SeenIdentifier> = seen.into_iter().collect();
+        seen.sort_by(|left, right| left.identifier.cmp(&right.identifier));
+        if seen.is_empty() {
+            return Err(InvalidObservation::Empty);
+        }
+        if seen.windows(2).any(|pair| pair[0].identifier.kind() == pair[1].identifier.kind()) {
+            return Err(InvalidObservation::RepeatedKind);
+        }
+        Ok(Self { seen, caused_by })
+    }
+
+    /// The canonical identifiers, in the order of kinds.
+    pub fn identifiers(&self) -> impl Iterator<Item = &Identifier> {
+        self.seen.iter().map(SeenIdentifier::identifier)
+    }
+
+    /// The identifiers with their texts as sent: the evidence of the event that this may cause.
+    pub fn seen(&self) -> &[SeenIdentifier] {
+        &self.seen
+    }
+
+    /// Who or what brought the observation.
+    pub fn caused_by(&self) -> &Actor {
+        &self.caused_by
+    }
+}
+
+/// Why identifiers make no observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidObservation {
+    /// No identifier at all.
+    #[error("an observation needs at least one identifier")]
+    Empty,
+    /// Two identifiers of one kind.
+    #[error("an observation has at most one identifier of a kind")]
+    RepeatedKind,
+}
