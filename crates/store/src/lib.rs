@@ -1,0 +1,111 @@
+//! What every store promises, whatever the engine behind it.
+//!
+//! Here live the trait [`Store`] with its contract in words, its errors, and the text in which all stores
+//! keep an event's evidence and outcome ([`event_text`]). Deliberately absent: any driver, any SQL, any
+//! decision. A decision comes in as a function and is called on what was loaded under the lock.
+//!
+//! # The contract
+//!
+//! 1. **One snapshot.** What [`Store::load`] returns was true at one moment, no earlier than the call.
+//! 2. **Nothing uncommitted is shown.** No load sees a change whose [`Store::write`] could still fail.
+//! 3. **Load, decide, write under one lock.** [`Store::write`] loads after it got the workspace's lock, calls
+//!    the decision on that load, and carries the plan out in the same transaction. Writes of one workspace
+//!    are serial, across processes and replicas.
+//! 4. **All or nothing, and durable.** When `write` returns `Ok`, the plan's events and the rows that they add
+//!    up to survive a `kill -9` and a power cut. When it returns an error that isn't
+//!    [`StoreError::OutcomeUnknown`], nothing of the plan is there.
+//! 5. **An empty plan writes nothing.** Not a byte of the database changes.
+
+mod error;
+pub mod event_text;
+
+use std::fmt;
+
+use async_trait::async_trait;
+use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Neighbourhood, Plan};
+use tokio::sync::mpsc;
+
+pub use error::StoreError;
+
+/// The key of a workspace: a number that is never reused. Its name is a column.
+///
+/// Nothing can be loaded, written or scanned without one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkspaceKey(pub i64);
+
+impl WorkspaceKey {
+    /// The workspace named `default`, which exists always.
+    pub const DEFAULT: Self = Self(1);
+}
+
+impl fmt::Display for WorkspaceKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// A decision, called on what was loaded under the lock.
+///
+/// It may be called more than once: a store that repeats its transaction loads and decides again.
+pub type Decision = Box<dyn FnMut(Neighbourhood) -> Plan + Send>;
+
+/// A place where contacts, the owners of identifiers and the event log are kept.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Every identity that owns one of `identifiers`, whole, from one snapshot, without any lock.
+    async fn load(
+        &self,
+        workspace: WorkspaceKey,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Neighbourhood, StoreError>;
+
+    /// Locks the workspace, loads, decides, and makes the plan durable; returns the plan that was carried out.
+    async fn write(
+        &self,
+        workspace: WorkspaceKey,
+        identifiers: Vec<Identifier>,
+        decision: Decision,
+    ) -> Result<Plan, StoreError>;
+
+    /// Sends everything that `what` names, from one snapshot, in bounded memory, in the order given there.
+    ///
+    /// Returns when all was sent, or early when the receiver was dropped. The head is that of the snapshot.
+    async fn scan(
+        &self,
+        workspace: WorkspaceKey,
+        what: Scan,
+        into: mpsc::Sender<Vec<Record>>,
+    ) -> Result<Head, StoreError>;
+
+    /// Fails if the store can't answer a load now.
+    async fn ready(&self) -> Result<(), StoreError>;
+
+    /// Asks the engine itself whether its files or tables are sound; a sentence for each finding.
+    async fn findings(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Lets running work end, takes no more, and leaves the files or connections tidy.
+    async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// What a scan reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scan {
+    /// [`Record::Contact`] for every contact, deleted ones too, in id order; owners are left out.
+    Contacts,
+    /// First [`Record::Event`] for every event by sequence, then [`Record::Contact`] for every contact by id,
+    /// each with its owners, then [`Record::Owner`] for every owned identifier, in any order.
+    Everything,
+}
+
+/// One row of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// A row of the log.
+    Event(Event),
+    /// A row of the log whose text can't be read: its sequence and why.
+    UnreadableEvent(selfsame_rules::Sequence, String),
+    /// A contact, and for each of its identifiers the contact that owns it.
+    Contact(Contact, Vec<Option<ContactId>>),
+    /// An owned identifier and the contact that owns it.
+    Owner(Identifier, ContactId),
+}
