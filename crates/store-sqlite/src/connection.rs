@@ -1,0 +1,227 @@
+//! Opening the file: its pragmas, its migrations, and the files that are refused.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::lock::LockError;
+
+mod migrations {
+    refinery::embed_migrations!("migrations");
+}
+
+/// Marks the file as ours in SQLite's own header field: "SELF".
+const APPLICATION_ID: i32 = 0x5345_4c46;
+
+/// How long a statement waits for a lock that another process (a backup, a shell) holds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a database file can't be opened. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has the file open for writing.
+    #[error(
+        "another process{} has the database `{}` open for writing\n\
+         hint: stop it first, or give this server a file of its own with DATABASE_URL=sqlite:PATH",
+        .holder.map(|id| format!(" (process {id})")).unwrap_or_default(), .path.display()
+    )]
+    InUse {
+        /// The database.
+        path: PathBuf,
+        /// The process that has it, if it is known.
+        holder: Option<u32>,
+    },
+    /// A file that isn't there was to be read.
+    #[error("there is no database `{}`\nhint: check DATABASE_URL; `selfsame serve` makes a new one", .0.display())]
+    Missing(PathBuf),
+    /// The folder isn't there.
+    #[error("the folder of the database `{}` does not exist\nhint: make it, or check DATABASE_URL", .0.display())]
+    NoFolder(PathBuf),
+    /// The file isn't a SQLite database.
+    #[error("`{}` is not a SQLite database\nhint: check DATABASE_URL; the file was not touched", .0.display())]
+    NotADatabase(PathBuf),
+    /// The file is a SQLite database of another program.
+    #[error(
+        "`{}` is a SQLite database, but not one of selfsame's\n\
+         hint: give selfsame a file of its own with DATABASE_URL=sqlite:PATH; this one was not touched",
+        .0.display()
+    )]
+    SomebodyElses(PathBuf),
+    /// The file was made by a version that knows more migrations than this one.
+    #[error(
+        "the database `{}` was made by a newer version of selfsame (schema {found}, and this version knows {known})\n\
+         hint: run that version or a later one; the file was not touched", .path.display()
+    )]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// The schema that it has.
+        found: i64,
+        /// The schema that this version knows.
+        known: i64,
+    },
+    /// The file has a schema that is older than this version's, and may not be changed because it is only read.
+    #[error(
+        "the database `{}` has schema {found}, and this version reads {known}\n\
+         hint: let `selfsame serve` of this version open it once", .path.display()
+    )]
+    Older {
+        /// The database.
+        path: PathBuf,
+        /// The schema that it has.
+        found: i64,
+        /// The schema that this version knows.
+        known: i64,
+    },
+    /// The system refused the file.
+    #[error("the database `{}` can't be opened: {source}", .path.display())]
+    Io {
+        /// The database.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// SQLite refused the file.
+    #[error("the database `{}` can't be opened: {source}", .path.display())]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite said.
+        source: rusqlite::Error,
+    },
+    /// A migration failed; its transaction was taken back.
+    #[error("the database `{}` can't be brought to this version's schema: {source}", .path.display())]
+    Migration {
+        /// The database.
+        path: PathBuf,
+        /// What refinery said.
+        source: Box<refinery::Error>,
+    },
+}
+
+impl OpenError {
+    pub(crate) fn from_lock(path: &Path, error: LockError) -> Self {
+        match error {
+            LockError::Taken(holder) => Self::InUse { path: path.into(), holder },
+            LockError::Io(source) => Self::Io { path: path.into(), source },
+        }
+    }
+
+    fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::NotADatabase(path.into()),
+            _ => Self::Sqlite { path: path.into(), source },
+        }
+    }
+}
+
+/// The one spelling of a database's path, so that two servers on one file meet at one lock.
+///
+/// # Errors
+///
+/// [`OpenError::NoFolder`] if its folder isn't there, [`OpenError::Io`] if the system refuses to look.
+pub fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
+    match path.canonicalize() {
+        Ok(path) => return Ok(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(OpenError::Io { path: path.into(), source }),
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().ok_or_else(|| OpenError::NoFolder(path.into()))?;
+    match folder.canonicalize() {
+        Ok(folder) => Ok(folder.join(name)),
+        Err(_) => Err(OpenError::NoFolder(path.into())),
+    }
+}
+
+/// The connection that writes: makes the file if it isn't there, and brings its schema up to date.
+pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |source| OpenError::from_sqlite(path, source);
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    if is_empty(&connection).map_err(sqlite)? {
+        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
+    }
+    let found = schema(&connection, path)?;
+    set_up_writing(&connection).map_err(sqlite)?;
+    if found < known_schema() {
+        migrations::migrations::runner()
+            .set_grouped(true)
+            .run(&mut connection)
+            .map_err(|source| OpenError::Migration { path: path.into(), source: Box::new(source) })?;
+    }
+    Ok(connection)
+}
+
+/// A connection that reads. It refuses a file whose schema isn't exactly this version's.
+pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |source| OpenError::from_sqlite(path, source);
+    if !path.exists() {
+        return Err(OpenError::Missing(path.into()));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
+    let (found, known) = (schema(&connection, path)?, known_schema());
+    if found < known {
+        return Err(OpenError::Older { path: path.into(), found, known });
+    }
+    connection.pragma_update(None, "cache_size", -16_384).map_err(sqlite)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn set_up_writing(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // In WAL mode FULL syncs the log at every commit: what was answered survives a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", "ON")?;
+    connection.pragma_update(None, "checkpoint_fullfsync", "ON")?;
+    // 16 MiB of log before it is copied back: fewer copies of the same hot pages, still a quick recovery.
+    connection.pragma_update(None, "wal_autocheckpoint", 4_096)?;
+    connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
+    connection.pragma_update(None, "cache_size", -65_536)?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(())
+}
+
+fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM sqlite_schema)", [], |row| row.get(0))
+}
+
+/// The schema that the file has, 0 if it is new; refuses a file that isn't ours or is newer.
+fn schema(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
+    let sqlite = |source| OpenError::from_sqlite(path, source);
+    let application_id: i32 =
+        connection.pragma_query_value(None, "application_id", |row| row.get(0)).map_err(sqlite)?;
+    if application_id != APPLICATION_ID {
+        return Err(OpenError::SomebodyElses(path.into()));
+    }
+    let has_history: bool = connection
+        .query_row(
+            "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'refinery_schema_history')",
+            [],
+            |row| row.get(0),
+        )
+        .map_err(sqlite)?;
+    if !has_history {
+        return Ok(0);
+    }
+    let found: i64 = connection
+        .query_row("SELECT coalesce(max(version), 0) FROM refinery_schema_history", [], |row| row.get(0))
+        .map_err(sqlite)?;
+    if found > known_schema() {
+        return Err(OpenError::Newer { path: path.into(), found, known: known_schema() });
+    }
+    Ok(found)
+}
+
+fn known_schema() -> i64 {
+    let runner = migrations::migrations::runner();
+    runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
+}

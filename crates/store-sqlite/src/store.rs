@@ -1,0 +1,163 @@
+//! The store as callers see it: opened for writing or for reading, then used through the trait.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use rusqlite::Connection;
+use selfsame_rules::{Head, Identifier, Neighbourhood, Plan};
+use selfsame_store::{Decision, Record, Scan, Store, StoreError, WorkspaceKey};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::connection::{OpenError, absolute, open_for_reading, open_for_writing};
+use crate::error::store_error;
+use crate::load::load;
+use crate::lock::{WriterLock, beside};
+use crate::readers::Readers;
+use crate::scan::scan;
+use crate::writer::{self, Job};
+
+/// A selfsame database in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    path: PathBuf,
+    readers: Readers,
+    /// `None` when opened for reading, and after `close`.
+    writing: Mutex<Option<Writing>>,
+}
+
+/// What only the one process that writes has.
+#[derive(Debug)]
+struct Writing {
+    jobs: mpsc::Sender<Job>,
+    thread: JoinHandle<()>,
+    /// Given back last, when the thread has closed its connection.
+    lock: WriterLock,
+}
+
+impl SqliteStore {
+    /// Opens the file for writing; makes it, and brings its schema up to date, where needed.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::InUse`] at once if another process has it; otherwise what is wrong with the file.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let path = absolute(path)?;
+        let lock = WriterLock::take(&path).map_err(|error| OpenError::from_lock(&path, error))?;
+        let connection = open_for_writing(&path)?;
+        let readers = Readers::open(path.clone())?;
+        let (jobs, waiting) = mpsc::channel(16);
+        let thread = writer::start(connection, waiting)
+            .map_err(|source| OpenError::Io { path: path.clone(), source })?;
+        Ok(Self { path, readers, writing: Mutex::new(Some(Writing { jobs, thread, lock })) })
+    }
+
+    /// Opens the file for reading, beside a process that writes or without one. It changes nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Missing`] if there is no file; otherwise what is wrong with it.
+    pub fn open_for_reading(path: &Path) -> Result<Self, OpenError> {
+        let path = absolute(path)?;
+        let readers = Readers::open(path.clone())?;
+        Ok(Self { path, readers, writing: Mutex::new(None) })
+    }
+
+    /// The file, in its one spelling.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the process that writes `database` listens for commands of others.
+    ///
+    /// # Errors
+    ///
+    /// As [`absolute`].
+    pub fn socket_of(database: &Path) -> Result<PathBuf, OpenError> {
+        Ok(beside(&absolute(database)?, ".sock"))
+    }
+
+    fn jobs(&self) -> Result<mpsc::Sender<Job>, StoreError> {
+        let writing = self.writing.lock().expect("nothing panics while it holds this");
+        writing.as_ref().map(|writing| writing.jobs.clone()).ok_or(StoreError::NotWritable)
+    }
+
+    /// Runs `work` on a connection and a thread of its own, so that it may take its time.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let path = self.path.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            let mut connection =
+                open_for_reading(&path).map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
+            work(&mut connection)
+        });
+        task.await.map_err(StoreError::failed)?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load(
+        &self,
+        workspace: WorkspaceKey,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Neighbourhood, StoreError> {
+        self.readers
+            .run(move |connection| {
+                let transaction = connection.transaction().map_err(store_error)?;
+                load(&transaction, workspace, &identifiers)
+            })
+            .await
+    }
+
+    async fn write(
+        &self,
+        workspace: WorkspaceKey,
+        identifiers: Vec<Identifier>,
+        decision: Decision,
+    ) -> Result<Plan, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job { workspace, identifiers, decision, answer };
+        self.jobs()?.send(job).await.map_err(|_| StoreError::NotWritable)?;
+        answered.await.map_err(|_| StoreError::failed("the writer ended before it answered"))?
+    }
+
+    async fn scan(
+        &self,
+        workspace: WorkspaceKey,
+        what: Scan,
+        into: mpsc::Sender<Vec<Record>>,
+    ) -> Result<Head, StoreError> {
+        self.aside(move |connection| scan(connection, workspace, what, into)).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        self.load(WorkspaceKey::DEFAULT, Vec::new()).await.map(|_| ())
+    }
+
+    async fn findings(&self) -> Result<Vec<String>, StoreError> {
+        self.aside(|connection| {
+            let mut statement = connection.prepare("PRAGMA integrity_check").map_err(store_error)?;
+            let lines = statement.query_map([], |row| row.get(0)).map_err(store_error)?;
+            let findings: Vec<String> = lines.collect::<Result<_, _>>().map_err(store_error)?;
+            Ok(if findings == ["ok"] { Vec::new() } else { findings })
+        })
+        .await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.readers.close().await;
+        let writing = self.writing.lock().expect("nothing panics while it holds this").take();
+        let Some(Writing { jobs, thread, lock }) = writing else { return Ok(()) };
+        drop(jobs);
+        let joined = tokio::task::spawn_blocking(move || thread.join()).await;
+        drop(lock);
+        match joined {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(StoreError::failed("the writer ended in a panic")),
+        }
+    }
+}
