@@ -1,0 +1,229 @@
+//! Proves the laws over a whole database, in one pass and little memory.
+//!
+//! The log is folded into a ledger and compared with the stored rows; then the rows themselves are judged. What
+//! is said of a fault names contacts and events by number, never a value.
+
+use std::fmt;
+
+use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Sequence, Timestamp, apply};
+use selfsame_store::{Record, Scan, Store, StoreError, WorkspaceKey};
+use tokio::sync::mpsc;
+
+use crate::ledger::Ledger;
+
+/// The most faults that are told one by one; the rest is counted.
+const FAULTS_TOLD_MAX: usize = 100;
+
+/// What a check found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// How many events the log has.
+    pub events: u64,
+    /// How many contacts are stored, deleted ones too.
+    pub contacts: u64,
+    /// How many of them are live primaries.
+    pub identities: u64,
+    /// How many identifiers have an owner.
+    pub identifiers: u64,
+    /// The first hundred faults, a sentence each.
+    pub faults: Vec<String>,
+    /// How many faults there are in all; 0 means that all laws hold.
+    pub faults_count: u64,
+}
+
+/// Checks one workspace of `store`, from one snapshot.
+///
+/// # Errors
+///
+/// [`StoreError`] if the store can't be read. A database that breaks a law is no error: its faults are in the report.
+///
+/// Source: SEMANTICS, "What follows".
+pub async fn check(store: &dyn Store, workspace: WorkspaceKey) -> Result<Report, StoreError> {
+    let mut checking = Checking::default();
+    for finding in store.findings().await? {
+        checking.fault(format_args!("the storage engine finds: {finding}"));
+    }
+    let (sender, mut records) = mpsc::channel::<Vec<Record>>(4);
+    let judge = async {
+        while let Some(records) = records.recv().await {
+            records.into_iter().for_each(|record| checking.take(record));
+        }
+    };
+    let (head, ()) = tokio::join!(store.scan(workspace, Scan::Everything, sender), judge);
+    Ok(checking.conclude(head?))
+}
+
+/// What has been seen so far.
+#[derive(Default)]
+struct Checking {
+    report: Report,
+    ledger: Ledger,
+    last_event: Option<(Sequence, Timestamp)>,
+    /// The stored rows by id, without their identifiers.
+    stored: Vec<Option<Stored>>,
+    /// Identifiers that a contact bears and another owns that is not yet seen: the bearer and the owner.
+    owned_later: Vec<(ContactId, ContactId)>,
+}
+
+/// What the laws ask of a stored row.
+#[derive(Clone, Copy)]
+struct Stored {
+    primary: ContactId,
+    created_at: Timestamp,
+    live: bool,
+}
+
+impl Checking {
+    fn fault(&mut self, sentence: fmt::Arguments<'_>) {
+        self.report.faults_count += 1;
+        if self.report.faults.len() < FAULTS_TOLD_MAX {
+            self.report.faults.push(sentence.to_string());
+        }
+    }
+
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Event(event) => self.event(&event),
+            Record::UnreadableEvent(sequence, reason) => {
+                self.report.events += 1;
+                self.last_event =
+                    Some((sequence, self.last_event.map_or(Head::EMPTY.last_event_at, |(_, at)| at)));
+                self.fault(format_args!("event {sequence} can't be read: {reason}"));
+            }
+            Record::Contact(contact, owners) => self.contact(&contact, &owners),
+            Record::Owner(identifier, owner) => self.owner(&identifier, owner),
+        }
+    }
+
+    /// The log: no gaps, time never runs back, and each event follows from those before it.
+    fn event(&mut self, event: &Event) {
+        self.report.events += 1;
+        let (Sequence(last), last_at) = self.last_event.unwrap_or((Sequence(0), event.at));
+        if event.sequence != Sequence(last + 1) {
+            self.fault(format_args!("event {} follows event {last}: the log has a gap", event.sequence));
+        }
+        if event.at < last_at {
+            self.fault(format_args!("event {} is dated before event {last}", event.sequence));
+        }
+        self.last_event = Some((event.sequence, event.at));
+        if let Err(impossible) = apply(event, &mut self.ledger) {
+            self.fault(format_args!(
+                "event {} can't follow from the log before it: {impossible}",
+                event.sequence
+            ));
+        }
+    }
+
+    /// A stored row equals what the log adds up to, and what it bears is owned within its identity.
+    fn contact(&mut self, contact: &Contact, owners: &[Option<ContactId>]) {
+        let id = contact.id;
+        let live = contact.deleted_at.is_none();
+        self.report.contacts += 1;
+        self.report.identities += u64::from(live && contact.linked_to.is_none());
+        if let Some(difference) = self.ledger.difference(contact) {
+            self.fault(format_args!("contact {id} is not what the log adds up to: {difference}"));
+        }
+        if let Ok(place) = usize::try_from(id.0) {
+            if self.stored.len() <= place {
+                self.stored.resize(place + 1, None);
+            }
+            self.stored[place] =
+                Some(Stored { primary: contact.primary(), created_at: contact.created_at, live });
+        }
+        for owner in owners.iter().filter(|_| live) {
+            match owner {
+                None => self.fault(format_args!("contact {id} bears an identifier that nobody owns")),
+                Some(owner) if self.stored(*owner).is_none() => self.owned_later.push((id, *owner)),
+                Some(owner) => self.one_owner(id, *owner),
+            }
+        }
+    }
+
+    /// A stored ownership is one that the log gave, and its owner is live.
+    fn owner(&mut self, identifier: &Identifier, owner: ContactId) {
+        self.report.identifiers += 1;
+        if !self.ledger.take_owned(identifier, owner) || self.stored(owner).is_none_or(|owner| !owner.live) {
+            self.fault(format_args!("an identifier is owned by contact {owner}, which is no live contact"));
+        }
+    }
+
+    fn one_owner(&mut self, bearer: ContactId, owner: ContactId) {
+        let primary_of = |id| self.stored(id).map(|stored| stored.primary);
+        if primary_of(bearer) != primary_of(owner) {
+            self.fault(format_args!(
+                "contact {bearer} bears an identifier that contact {owner} of another identity owns"
+            ));
+        }
+    }
+
+    fn stored(&self, id: ContactId) -> Option<Stored> {
+        *self.stored.get(usize::try_from(id.0).ok()?)?
+    }
+
+    /// What can only be judged when all was seen.
+    fn conclude(mut self, head: Head) -> Report {
+        for (bearer, owner) in std::mem::take(&mut self.owned_later) {
+            self.one_owner(bearer, owner);
+        }
+        self.links();
+        self.nothing_is_missing(head);
+        self.report
+    }
+
+    /// No chains, no orphans, and the primary is the oldest.
+    fn links(&mut self) {
+        for place in 0..self.stored.len() {
+            let Some(Stored { primary, created_at, live: true }) = self.stored[place] else { continue };
+            let id = ContactId(i64::try_from(place).expect("a vector is shorter than that"));
+            if primary == id {
+                continue;
+            }
+            match self.stored(primary) {
+                Some(Stored { primary: itself, created_at: primary_created_at, live: true })
+                    if itself == primary =>
+                {
+                    if (primary_created_at, primary) > (created_at, id) {
+                        self.fault(format_args!("contact {id} is older than its primary, contact {primary}"));
+                    }
+                }
+                Some(Stored { live: true, .. }) => {
+                    self.fault(format_args!(
+                        "contact {id} links to contact {primary}, which is a secondary: a chain"
+                    ));
+                }
+                _ => self.fault(format_args!(
+                    "contact {id} links to contact {primary}, which is no live contact: an orphan"
+                )),
+            }
+        }
+    }
+
+    /// Everything that the log made is stored, and the workspace's counters stand where the log does.
+    fn nothing_is_missing(&mut self, head: Head) {
+        let missing: Vec<ContactId> = self.ledger.ids().filter(|id| self.stored(*id).is_none()).collect();
+        for id in missing {
+            self.fault(format_args!("contact {id} is in the log, but not stored"));
+        }
+        let wrongly_owning: Vec<ContactId> = self.ledger.wrongly_owning().collect();
+        for id in wrongly_owning {
+            self.fault(format_args!("contact {id} does not own the identifiers that the log gave it"));
+        }
+        let (last_sequence, last_at) = self.last_event.unwrap_or((Sequence(0), head.last_event_at));
+        if last_sequence != head.last_sequence {
+            self.fault(format_args!(
+                "the log ends at event {last_sequence}, and the workspace counts {}",
+                head.last_sequence
+            ));
+        }
+        if last_at != head.last_event_at {
+            self.fault(format_args!("the workspace's last time is not that of its last event"));
+        }
+        let highest = ContactId(i64::try_from(self.stored.len()).unwrap_or(i64::MAX) - 1);
+        if highest > head.last_contact {
+            self.fault(format_args!(
+                "contact {highest} is stored, and the workspace gave ids up to {}",
+                head.last_contact
+            ));
+        }
+    }
+}

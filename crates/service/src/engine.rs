@@ -1,0 +1,98 @@
+//! What the doors call: one observation in, the customer that it belongs to out.
+
+use std::sync::Arc;
+
+use selfsame_rules::{IdentityView, Observation, decide};
+use selfsame_store::{Store, StoreError, WorkspaceKey};
+
+use crate::Clock;
+use crate::queue::Queue;
+
+/// How much the engine takes on.
+#[derive(Clone, Copy, Debug)]
+pub struct EngineSettings {
+    /// The most changes that wait; one more is refused with [`IdentifyError::QueueFull`].
+    pub queue_length_max: usize,
+    /// The most changes that are committed as one transaction.
+    pub batch_observations_max: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self { queue_length_max: 10_000, batch_observations_max: 1_000 }
+    }
+}
+
+/// The engine of one workspace. Clones are handles on the same engine.
+#[derive(Clone)]
+pub struct Engine {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    workspace: WorkspaceKey,
+    queue: Arc<Queue>,
+}
+
+/// Why an observation got no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum IdentifyError {
+    /// More changes wait than the queue holds; a moment later there may be room. Nothing was stored.
+    #[error("the queue of changes is full")]
+    QueueFull,
+    /// The engine is being drained; another one, or this one after its restart, will take it.
+    #[error("the engine is shutting down")]
+    ShuttingDown,
+    /// The store could not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Engine {
+    /// Starts the engine of `workspace` on the current tokio runtime.
+    pub fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        workspace: WorkspaceKey,
+        settings: EngineSettings,
+    ) -> Self {
+        let queue = Arc::new(Queue::start(Arc::clone(&store), Arc::clone(&clock), workspace, settings));
+        Self { store, clock, workspace, queue }
+    }
+
+    /// The customer that the observation belongs to, after whatever it changes is durable.
+    ///
+    /// An observation that changes nothing is answered from one read: no lock, no write, no queue.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentifyError`]; except for [`StoreError::OutcomeUnknown`], nothing was stored. Sending the same
+    /// observation again is always safe.
+    pub async fn identify(&self, observation: Observation) -> Result<IdentityView, IdentifyError> {
+        let identifiers = observation.identifiers().cloned().collect();
+        let neighbourhood = self.store.load(self.workspace, identifiers).await?;
+        let mut plan = decide(neighbourhood, std::slice::from_ref(&observation), self.clock.now());
+        if plan.events.is_empty() {
+            return Ok(plan.answers.remove(0));
+        }
+        // What was decided on this load may be stale by the time that it is our turn: decided again under the lock.
+        self.queue.change(observation).await
+    }
+
+    /// Fails if a lookup could not be answered now.
+    ///
+    /// # Errors
+    ///
+    /// What the store says.
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        self.store.ready().await
+    }
+
+    /// Refuses new changes, commits those that wait, and closes the store.
+    ///
+    /// # Errors
+    ///
+    /// What the store says as it closes; everything acknowledged is durable all the same.
+    pub async fn drain(&self) -> Result<(), StoreError> {
+        self.queue.drain().await;
+        self.store.close().await
+    }
+}

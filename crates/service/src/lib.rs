@@ -1,0 +1,13 @@
+//! The running engine: answers known customers from a read, queues changes and commits them in groups
+//! ([`Engine`]), and proves that a database keeps the laws ([`check`]).
+//!
+//! Deliberately absent: a concrete store, HTTP, JSON, settings, and the rules, which it only calls.
+
+pub mod check;
+mod clock;
+mod engine;
+mod ledger;
+mod queue;
+
+pub use clock::{Clock, SystemClock};
+pub use engine::{Engine, EngineSettings, IdentifyError};
