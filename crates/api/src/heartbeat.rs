@@ -1,0 +1,34 @@
+//! `GET /`: the heartbeat, with the original's keys.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+
+use crate::router::ApiState;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Heartbeat {
+    service_name: &'static str,
+    description: &'static str,
+    author: &'static str,
+    /// Since the start: `0h 1m 2s`.
+    uptime: String,
+    /// RFC 3339 with milliseconds, UTC.
+    current_time: String,
+    status: &'static str,
+}
+
+pub(crate) async fn find_heartbeat(State(state): State<Arc<ApiState>>) -> Json<Heartbeat> {
+    let seconds = state.started.elapsed().as_secs();
+    Json(Heartbeat {
+        service_name: "selfsame",
+        description: "Identity reconciliation: which of your customers is this?",
+        author: "the selfsame authors",
+        uptime: format!("{}h {}m {}s", seconds / 3600, seconds / 60 % 60, seconds % 60),
+        current_time: format!("{:.3}", jiff::Timestamp::now()),
+        status: "Ok",
+    })
+}

@@ -1,0 +1,19 @@
+//! HTTP: what a client may send, what it gets back, and the server that carries both.
+//!
+//! Every route stands in `router`; each endpoint has a file of its own. JSON shapes live here and nowhere else,
+//! so that no change in the rules can change the API by accident.
+//!
+//! Deliberately absent: decisions, SQL, settings, and HTTP/2 (a proxy that speaks it speaks HTTP/1.1 to us).
+
+mod body;
+mod finish;
+mod health;
+mod heartbeat;
+mod identify;
+mod problem;
+mod router;
+mod server;
+
+pub use identify::ResponseSpelling;
+pub use router::{ApiSettings, router};
+pub use server::{ServerSettings, serve};

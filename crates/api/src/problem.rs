@@ -1,0 +1,143 @@
+//! Error answers: RFC 9457 problem details, with the original's `error` member beside them.
+//!
+//! A handler returns a [`Problem`]; `finish` writes it out, since only it knows the request id. The `detail` is for
+//! the caller: what is wrong and what to do. The cause is for the log.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use selfsame_service::IdentifyError;
+use selfsame_store::StoreError;
+use serde::Serialize;
+
+/// An error answer before it is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) status: StatusCode,
+    /// Fixed for good: what programs compare.
+    pub(crate) code: &'static str,
+    pub(crate) detail: String,
+    pub(crate) retry_after_seconds: Option<u32>,
+    /// For the log, never for the caller.
+    pub(crate) cause: Option<String>,
+}
+
+/// The JSON of an error answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProblemBody<'problem> {
+    r#type: String,
+    title: &'problem str,
+    status: u16,
+    detail: &'problem str,
+    code: &'problem str,
+    request_id: &'problem str,
+    /// The original service's only member, with its words.
+    error: &'problem str,
+}
+
+impl Problem {
+    /// A fault of the request.
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into(), retry_after_seconds: None, cause: None }
+    }
+
+    /// Something that the same request may not meet a moment later.
+    fn later(code: &'static str, detail: &str, retry_after_seconds: u32) -> Self {
+        let retry_after_seconds = Some(retry_after_seconds);
+        Self { retry_after_seconds, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
+    }
+
+    fn caused_by(self, cause: &dyn std::error::Error) -> Self {
+        Self { cause: Some(cause.to_string()), ..self }
+    }
+
+    pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; try POST /identify.")
+    }
+
+    pub(crate) fn method_not_allowed() -> Self {
+        let detail = "This path takes another method; the `Allow` header names it.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
+    }
+
+    /// A fault of ours. The caller gets the request id and nothing else.
+    pub(crate) fn internal() -> Self {
+        let detail = "Something failed on our side; tell the operator this `requestId`.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
+    }
+
+    /// The whole answer's JSON.
+    pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
+        let title = self.status.canonical_reason().unwrap_or("Error");
+        let body = ProblemBody {
+            r#type: format!("urn:selfsame:problem:{}", self.code),
+            title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            code: self.code,
+            request_id,
+            error: title,
+        };
+        serde_json::to_vec(&body).expect("strings and a number always make JSON")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<IdentifyError> for Problem {
+    fn from(error: IdentifyError) -> Self {
+        match error {
+            IdentifyError::QueueFull => Self::later(
+                "queue_full",
+                "More changes wait than the server takes on; send the same request again in a moment.",
+                1,
+            ),
+            IdentifyError::ShuttingDown => Self::later(
+                "shutting_down",
+                "This server is shutting down; send the same request again in a moment.",
+                1,
+            ),
+            IdentifyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let problem = match &error {
+            StoreError::NoSpace => Self::later(
+                "no_space",
+                "The server's disk is full, so nothing new can be stored; known customers are still answered. \
+                 Send the same request again later.",
+                10,
+            ),
+            StoreError::Unavailable(_) => Self::later(
+                "store_unavailable",
+                "The database can't answer now, and nothing was stored; send the same request again in a moment.",
+                1,
+            ),
+            StoreError::OutcomeUnknown(_) => Self::later(
+                "outcome_unknown",
+                "The database failed while it stored this; send the same request again: a repeat never stores it twice.",
+                1,
+            ),
+            StoreError::NotWritable => Self::later(
+                "shutting_down",
+                "This server is shutting down; send the same request again in a moment.",
+                1,
+            ),
+            StoreError::Incoherent(_) | StoreError::Failed(_) => Self::internal(),
+        };
+        problem.caused_by(&error)
+    }
+}

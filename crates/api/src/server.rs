@@ -1,0 +1,53 @@
+//! The server: accepts connections, gives each a time limit for its headers, and drains them at the end.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::Listener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+
+/// The most bytes that the head of a request may have; hyper answers 431 beyond.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// The server's patience.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSettings {
+    /// How long a client may take to send the head of a request, and how long a connection may idle.
+    pub header_timeout: Duration,
+    /// How long running requests may take to end after `shutdown`.
+    pub drain_timeout: Duration,
+}
+
+/// Serves `router` on `listener` until `shutdown` is done; then ends idle connections at once and gives
+/// running requests until the drain timeout.
+pub async fn serve<L: Listener>(
+    mut listener: L,
+    router: Router,
+    settings: ServerSettings,
+    shutdown: impl Future<Output = ()>,
+) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(HEAD_BYTES_MAX);
+    let connections = GracefulShutdown::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        let stream = tokio::select! {
+            (stream, _) = listener.accept() => stream,
+            () = &mut shutdown => break,
+        };
+        let service = TowerToHyperService::new(router.clone());
+        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended early");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(settings.drain_timeout, connections.shutdown()).await.is_err() {
+        tracing::warn!("requests still ran at the end of the drain time; their connections are cut");
+    }
+}
