@@ -1,7 +1,7 @@
 //! What an event does to the tables: the one place that says so. Stores write rows through it, `decide`
 //! keeps its neighbourhood current through it, and `check` folds the log through it.
 
-use crate::{Contact, ContactId, Event, Identifier, NewContact, Outcome, Timestamp};
+use crate::{Contact, ContactId, Event, Identifier, NewContact, Outcome, SeenIdentifier, Timestamp};
 
 /// Something that holds contacts and the owners of identifiers, and can take an event's changes.
 pub trait Tables {
@@ -15,7 +15,7 @@ pub trait Tables {
     /// Whatever keeps the table from taking it.
     fn insert_contact(&mut self, contact: Contact) -> Result<(), Self::Error>;
 
-    /// Makes `contact` the owner of an identifier that nobody owns.
+    /// Makes `contact`, which was inserted before, the owner of an identifier that nobody owns.
     ///
     /// # Errors
     ///
@@ -59,16 +59,17 @@ fn insert<T: Tables>(
     linked_to: Option<ContactId>,
     tables: &mut T,
 ) -> Result<(), T::Error> {
-    let identifiers: Vec<Identifier> = event.evidence.iter().map(|seen| seen.identifier().clone()).collect();
-    for identifier in identifiers.iter().filter(|identifier| new.owns.contains(identifier.kind())) {
-        tables.own(identifier, new.id)?;
-    }
     tables.insert_contact(Contact {
         id: new.id,
-        identifiers,
+        identifiers: event.evidence.iter().map(|seen| seen.identifier().clone()).collect(),
         linked_to,
         created_at: event.at,
         updated_at: event.at,
         deleted_at: None,
-    })
+    })?;
+    let evidence = event.evidence.iter().map(SeenIdentifier::identifier);
+    for identifier in evidence.filter(|identifier| new.owns.contains(identifier.kind())) {
+        tables.own(identifier, new.id)?;
+    }
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Opening the file: its pragmas, its migrations, and the files that are refused.
 
+use std::fs::OpenOptions;
 use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -173,6 +175,12 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "cache_size", -16_384).map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// Makes the file, if it isn't there, for its owner's eyes only: it will hold personal data. SQLite gives the
+/// files beside it the same mode.
+fn make_private_file(path: &Path) -> io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(|_| ())
 }
 
 fn set_up_writing(connection: &Connection) -> rusqlite::Result<()> {

@@ -1,0 +1,41 @@
+//! `selfsame check`: proves the laws over a database; a list, and exit code 1, where they don't hold.
+
+use selfsame_service::check::{Report, check};
+use selfsame_store::{Store, WorkspaceKey};
+use selfsame_store_sqlite::SqliteStore;
+
+use crate::database::Database;
+use crate::settings::DatabaseSettings;
+use crate::{CommonArguments, Outcome, start_log};
+
+#[derive(clap::Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<Outcome> {
+    start_log("warn")?;
+    let database = Database::of_command(arguments.database, &arguments.common)?;
+    let store = SqliteStore::open_for_reading(&database.path)?;
+    let report = check(&store, WorkspaceKey::DEFAULT).await?;
+    store.close().await?;
+    Ok(tell(&report))
+}
+
+fn tell(report: &Report) -> Outcome {
+    let Report { events, contacts, identities, identifiers, faults, faults_count } = report;
+    for fault in faults {
+        println!("fault: {fault}");
+    }
+    let found =
+        format!("{events} events, {contacts} contacts, {identities} identities, {identifiers} identifiers");
+    if *faults_count == 0 {
+        println!("checked {found}: all laws hold");
+        return Outcome::Done;
+    }
+    println!("checked {found}: {faults_count} faults, of which {} are listed", faults.len());
+    Outcome::No
+}

@@ -1,0 +1,120 @@
+//! `selfsame identify`: one observation, against a database or through the server that has it open.
+
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use selfsame_api::{ApiSettings, ResponseSpelling, router};
+use selfsame_rules::Actor;
+use selfsame_service::{Engine, EngineSettings, SystemClock};
+use selfsame_store::WorkspaceKey;
+use selfsame_store_sqlite::{OpenError, SqliteStore};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::database::Database;
+use crate::settings::DatabaseSettings;
+use crate::{CommonArguments, Outcome, command_socket, start_log};
+
+/// How long to wait for another command that has the database open.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(clap::Args)]
+pub(crate) struct IdentifyArguments {
+    /// The e-mail address that was seen
+    #[arg(long)]
+    email: Option<String>,
+    /// The phone number that was seen
+    #[arg(long, allow_hyphen_values = true)]
+    phone: Option<String>,
+    #[command(flatten)]
+    database: DatabaseSettings,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+pub(crate) async fn run(arguments: IdentifyArguments) -> anyhow::Result<Outcome> {
+    start_log("warn")?;
+    let database = Database::of_command(arguments.database, &arguments.common)?;
+    let seen = serde_json::json!({ "email": arguments.email, "phoneNumber": arguments.phone });
+    let (status, body) = answer(&database, &seen.to_string()).await?;
+    if status == StatusCode::OK {
+        println!("{body}");
+        return Ok(Outcome::Done);
+    }
+    let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+    let detail = problem["detail"].as_str().unwrap_or("the server gave no reason");
+    if status.is_client_error() {
+        eprintln!("error: {detail}");
+        return Ok(Outcome::No);
+    }
+    anyhow::bail!("{detail}")
+}
+
+/// The status and body of the answer, from whoever may write: this process, or the server that has the lock.
+async fn answer(database: &Database, seen: &str) -> anyhow::Result<(StatusCode, String)> {
+    let socket = SqliteStore::socket_of(&database.path)?;
+    let began = Instant::now();
+    loop {
+        let in_use = match SqliteStore::open(&database.path) {
+            Ok(store) => return answer_here(store, seen).await,
+            Err(error @ OpenError::InUse { .. }) => error,
+            Err(error) => return Err(error.into()),
+        };
+        match command_socket::send(&socket, request(seen)?).await {
+            Ok(response) => return read(response).await,
+            // Whoever has the lock is no server, or one that is just starting or ending.
+            Err(error)
+                if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {}
+            Err(error) => {
+                return Err(error).context(
+                    "the server that has the database open did not answer\n\
+                     hint: the observation may or may not be stored; the same command again is safe",
+                );
+            }
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(in_use.into());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn answer_here(store: SqliteStore, seen: &str) -> anyhow::Result<(StatusCode, String)> {
+    let engine = Engine::start(
+        Arc::new(store),
+        Arc::new(SystemClock),
+        WorkspaceKey::DEFAULT,
+        EngineSettings::default(),
+    );
+    let settings = ApiSettings {
+        response_spelling: ResponseSpelling::Original,
+        body_timeout: PATIENCE,
+        actor: Actor::named("selfsame identify"),
+    };
+    let Ok(response) = router(engine.clone(), settings).oneshot(request(seen)?).await;
+    let answer = read(response).await;
+    engine.drain().await?;
+    answer
+}
+
+fn request(seen: &str) -> anyhow::Result<Request<Body>> {
+    let request =
+        Request::post("/identify").header(HOST, "localhost").header(CONTENT_TYPE, "application/json");
+    Ok(request.body(Body::from(seen.to_owned()))?)
+}
+
+async fn read<B>(response: Response<B>) -> anyhow::Result<(StatusCode, String)>
+where
+    B: axum::body::HttpBody,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let status = response.status();
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok((status, String::from_utf8(body.into())?))
+}

@@ -1,0 +1,168 @@
+//! `selfsame serve`: opens the store, listens, greets, and drains at SIGTERM.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::serve::ListenerExt;
+use selfsame_api::{ApiSettings, ResponseSpelling, ServerSettings, router};
+use selfsame_rules::Actor;
+use selfsame_service::{Engine, EngineSettings, SystemClock};
+use selfsame_store::WorkspaceKey;
+use selfsame_store_sqlite::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::database::Database;
+use crate::settings::{Settings, load_file};
+use crate::{CommonArguments, Outcome, command_socket, start_log};
+
+#[derive(clap::Args)]
+pub(crate) struct ServeArguments {
+    #[command(flatten)]
+    settings: Settings,
+    #[command(flatten)]
+    common: CommonArguments,
+}
+
+pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
+    let settings = arguments.settings.or(load_file(arguments.common.config.as_deref())?);
+    start_log(settings.log.as_deref().unwrap_or("info,refinery_core=warn"))?;
+    let database = Database::chosen_by(&settings.database)?;
+    let addresses = addresses(&settings).await?;
+
+    // From here on SIGTERM ends the server as it should, even while it starts.
+    let (stop, stopping) = watch::channel(false);
+    stop_at_signals(stop)?;
+    let store = SqliteStore::open(&database.path)?;
+    let socket = SqliteStore::socket_of(&database.path)?;
+    let listener = TcpListener::bind(addresses.as_slice()).await.with_context(|| {
+        format!("can't listen on {}\nhint: is another server there? --port chooses another", list(&addresses))
+    })?;
+    let address = listener.local_addr()?;
+
+    let engine = Engine::start(
+        Arc::new(store),
+        Arc::new(SystemClock),
+        WorkspaceKey::DEFAULT,
+        engine_settings(&settings),
+    );
+    let server = server_settings(&settings);
+    let public = api(&engine, &settings, "POST /identify", spelling(&settings));
+    // Commands print what they get; they always get the original's spelling.
+    let commands = api(&engine, &settings, "selfsame identify", ResponseSpelling::Original);
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection can't send at once");
+        }
+    });
+    let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
+    let serving_commands = async {
+        match command_socket::listen(&socket) {
+            Ok(listener) => selfsame_api::serve(listener, commands, server, stopped(stopping)).await,
+            Err(error) => tracing::warn!(
+                %error, socket = %socket.display(),
+                "commands that write can't reach this server: its socket can't be made"
+            ),
+        }
+    };
+    greet(address, &database);
+    tokio::join!(serving, serving_commands);
+
+    tracing::info!("draining: committing what waits");
+    engine.drain().await?;
+    if let Err(error) = std::fs::remove_file(&socket) {
+        tracing::debug!(%error, "the socket for commands was gone already");
+    }
+    tracing::info!("ended");
+    Ok(Outcome::Done)
+}
+
+/// The addresses of `--host` and `--port`, refused if strangers could reach them.
+async fn addresses(settings: &Settings) -> anyhow::Result<Vec<SocketAddr>> {
+    let host = settings.host.as_deref().unwrap_or("127.0.0.1");
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let port = settings.port.unwrap_or(3000);
+    let addresses: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+        .await
+        .with_context(|| format!("HOST `{host}` is no address\nhint: for example 127.0.0.1"))?
+        .collect();
+    let insecure = settings.insecure_no_auth.unwrap_or(false);
+    if !insecure && addresses.iter().any(|address| !address.ip().is_loopback()) {
+        bail!(
+            "HOST {host} can be reached from other machines, and this version has no keys yet: whoever reaches the \
+             port could read and write every customer\n\
+             hint: leave HOST at 127.0.0.1 behind a proxy that asks who it is, or say --insecure-no-auth"
+        );
+    }
+    if insecure {
+        tracing::warn!("no key is asked for: whoever reaches this address may read and write every customer");
+    }
+    Ok(addresses)
+}
+
+fn list(addresses: &[SocketAddr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn engine_settings(settings: &Settings) -> EngineSettings {
+    let default = EngineSettings::default();
+    let or = |given: Option<u32>, default| given.map_or(default, |given| given as usize);
+    EngineSettings {
+        queue_length_max: or(settings.queue_length_max, default.queue_length_max),
+        batch_observations_max: or(settings.batch_observations_max, default.batch_observations_max),
+    }
+}
+
+fn server_settings(settings: &Settings) -> ServerSettings {
+    ServerSettings {
+        header_timeout: receive_timeout(settings),
+        drain_timeout: Duration::from_secs(settings.drain_timeout_seconds.unwrap_or(20)),
+    }
+}
+
+fn receive_timeout(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.receive_timeout_seconds.unwrap_or(30))
+}
+
+fn spelling(settings: &Settings) -> ResponseSpelling {
+    settings.response_spelling.map(Into::into).unwrap_or_default()
+}
+
+fn api(engine: &Engine, settings: &Settings, actor: &str, response_spelling: ResponseSpelling) -> Router {
+    let body_timeout = receive_timeout(settings);
+    router(engine.clone(), ApiSettings { response_spelling, body_timeout, actor: Actor::named(actor) })
+}
+
+/// Says once, to all who listen, that a signal asked for the end.
+fn stop_at_signals(stop: watch::Sender<bool>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        stop.send_replace(true);
+    });
+    Ok(())
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error means that the sender is gone, and it only goes after it has sent.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+fn greet(address: SocketAddr, database: &Database) {
+    eprintln!(
+        "selfsame {version} is ready\n\
+         \x20 address   http://{address}\n\
+         \x20 database  {database}\n\
+         \x20 try it    curl -s http://{address}/identify -H 'content-type: application/json' \\\n\
+         \x20             -d '{{\"email\":\"lorraine@hillvalley.edu\",\"phoneNumber\":\"123456\"}}'",
+        version = env!("CARGO_PKG_VERSION"),
+    );
+}
