@@ -141,8 +141,8 @@ pub fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
 /// The connection that writes: makes the file if it isn't there, and brings its schema up to date.
 pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
     let sqlite = |source| OpenError::from_sqlite(path, source);
-    let flags =
-        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    make_private_file(path).map_err(|source| OpenError::Io { path: path.into(), source })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     if is_empty(&connection).map_err(sqlite)? {

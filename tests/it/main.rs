@@ -1,0 +1,1 @@
+//! Every test, in one binary: linked once, and each run by nextest in a process of its own.

@@ -1,0 +1,12 @@
+//! What the tests stand on: servers of their own, clients, a reference model and judges.
+//!
+//! Deliberately absent: any mock of a store, a server or a client.
+
+#![allow(missing_docs, reason = "its only readers are the tests beside it, which say what they mean")]
+
+pub mod client;
+pub mod disk;
+pub mod process;
+pub mod random;
+pub mod server;
+pub mod size;

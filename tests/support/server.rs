@@ -1,0 +1,95 @@
+//! A server within the test's process, on a free port, over a store that the test chooses.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use selfsame_api::{ApiSettings, ResponseSpelling, ServerSettings, router};
+use selfsame_rules::Actor;
+use selfsame_service::{Clock, Engine, EngineSettings, SystemClock};
+use selfsame_store::{Store, WorkspaceKey};
+use selfsame_store_sqlite::SqliteStore;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::client::Client;
+
+/// How a test's server differs from the usual one.
+pub struct ServerOptions {
+    pub clock: Arc<dyn Clock>,
+    pub engine: EngineSettings,
+    pub response_spelling: ResponseSpelling,
+    pub receive_timeout: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            engine: EngineSettings::default(),
+            response_spelling: ResponseSpelling::Original,
+            receive_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A running server. Dropped, it is gone without draining.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub engine: Engine,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl TestServer {
+    /// Serves `store` on a free port of loopback.
+    pub async fn start(store: Arc<dyn Store>, options: ServerOptions) -> Self {
+        let engine = Engine::start(store, options.clock, WorkspaceKey::DEFAULT, options.engine);
+        let settings = ApiSettings {
+            response_spelling: options.response_spelling,
+            body_timeout: options.receive_timeout,
+            actor: Actor::named("POST /identify"),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
+        let address = listener.local_addr().expect("a bound socket has an address");
+        let (stop, mut stopping) = watch::channel(false);
+        let server = ServerSettings {
+            header_timeout: options.receive_timeout,
+            drain_timeout: Duration::from_secs(20),
+        };
+        let serving = tokio::spawn(selfsame_api::serve(
+            listener,
+            router(engine.clone(), settings),
+            server,
+            async move { drop(stopping.wait_for(|stop| *stop).await) },
+        ));
+        Self { address, engine, stop, serving }
+    }
+
+    /// A client of this server.
+    pub async fn client(&self) -> Client {
+        Client::connect(self.address).await.expect("the server accepts connections")
+    }
+
+    /// Ends the server as SIGTERM does: running requests end, waiting changes are committed.
+    pub async fn drain(self) {
+        self.stop.send_replace(true);
+        self.serving.await.expect("the server ends without a panic");
+        self.engine.drain().await.expect("the store closes");
+    }
+}
+
+/// A new SQLite store in a folder of its own, which goes with the returned handle.
+pub fn sqlite_store() -> (TempDir, Arc<SqliteStore>) {
+    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let store = open_sqlite(&folder.path().join("selfsame.db"));
+    (folder, store)
+}
+
+/// The SQLite store of that file.
+pub fn open_sqlite(path: &Path) -> Arc<SqliteStore> {
+    Arc::new(SqliteStore::open(path).unwrap_or_else(|error| panic!("{error}")))
+}
