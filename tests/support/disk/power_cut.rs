@@ -252,7 +252,6 @@ fn usize_from(number: u64) -> io::Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::power_cut_sqlite::Scratch;
     use super::*;
     use std::collections::BTreeSet;
 
@@ -286,13 +285,13 @@ mod tests {
     }
 
     /// All folders that 200 seeds find after a cut at `at`: each file as `name=contents`, long runs counted.
-    fn folders(test: &str, initial: &[(&str, &[u8])], trace: &Trace, at: usize) -> BTreeSet<String> {
-        let scratch = Scratch::new(test);
+    fn folders(initial: &[(&str, &[u8])], trace: &Trace, at: usize) -> BTreeSet<String> {
+        let before = tempfile::tempdir().unwrap();
         for (name, contents) in initial {
-            fs::write(scratch.0.join("initial").join(name), contents).unwrap();
+            fs::write(before.path().join(name), contents).unwrap();
         }
         let found = (0..200).map(|seed| {
-            let files = files_after_power_cut(&scratch.0.join("initial"), trace, at, seed).unwrap();
+            let files = files_after_power_cut(before.path(), trace, at, seed).unwrap();
             let files = files.into_iter().map(|(name, contents)| {
                 let runs = contents.chunk_by(|left, right| left == right);
                 let runs: String =
@@ -312,35 +311,35 @@ mod tests {
     fn a_synced_write_is_there_and_a_later_one_may_be_there_in_part() {
         let trace = trace(&[write("a", 0, &[b'x'; 1024]), sync("a"), write("a", 0, &[b'y'; 1024])]);
         let initial: &[(&str, &[u8])] = &[("a", &[b'w'; 1024])];
-        assert_eq!(folders("synced", initial, &trace, 4), set(&["a=x1024"]));
+        assert_eq!(folders(initial, &trace, 4), set(&["a=x1024"]));
         let torn = set(&["a=x1024", "a=x512y512", "a=y1024", "a=y512x512"]);
-        assert_eq!(folders("torn", initial, &trace, 5), torn);
+        assert_eq!(folders(initial, &trace, 5), torn);
     }
 
     #[test]
     fn a_sync_that_has_not_returned_keeps_nothing() {
         let trace = trace(&[write("a", 0, b"x"), sync("a")]);
-        assert_eq!(folders("not-returned", &[("a", b"w")], &trace, 3), set(&["a=w1", "a=x1"]));
-        assert_eq!(folders("returned", &[("a", b"w")], &trace, 4), set(&["a=x1"]));
+        assert_eq!(folders(&[("a", b"w")], &trace, 3), set(&["a=w1", "a=x1"]));
+        assert_eq!(folders(&[("a", b"w")], &trace, 4), set(&["a=x1"]));
     }
 
     #[test]
     fn a_write_that_returned_after_a_sync_had_started_is_not_kept_by_it() {
         let mut trace = trace(&[write("a", 0, b"x"), sync("a")]);
         (trace.calls[0].finished, trace.calls[1].started) = (Some(2), 1);
-        assert_eq!(folders("overlap", &[("a", b"w")], &trace, 4), set(&["a=w1", "a=x1"]));
+        assert_eq!(folders(&[("a", b"w")], &trace, 4), set(&["a=w1", "a=x1"]));
     }
 
     #[test]
     fn a_sector_never_has_a_later_write_without_an_earlier_one() {
         let trace = trace(&[write("a", 0, b"x"), write("a", 1, b"y")]);
-        assert_eq!(folders("order", &[("a", b"ww")], &trace, 4), set(&["a=w2", "a=x1w1", "a=x1y1"]));
+        assert_eq!(folders(&[("a", b"ww")], &trace, 4), set(&["a=w2", "a=x1w1", "a=x1y1"]));
     }
 
     #[test]
     fn a_file_can_be_long_but_empty_until_it_is_synced() {
         let trace = trace(&[write("a", 0, &[b'x'; 512]), write("a", 512, &[b'y'; 512])]);
-        let found = folders("long", &[("a", b"")], &trace, 4);
+        let found = folders(&[("a", b"")], &trace, 4);
         let expected =
             ["a=", "a=x512", r"a=\x001024", r"a=\x00512", r"a=\x00512y512", r"a=x512\x00512", "a=x512y512"];
         assert_eq!(found, set(&expected));
@@ -351,27 +350,27 @@ mod tests {
         let truncate = Call::SetLength { file: file("a"), length_bytes: 0 };
         let trace = trace(&[truncate, write("a", 0, b"x")]);
         let expected = set(&["a=", "a=w2", r"a=\x001", "a=x1"]);
-        assert_eq!(folders("truncate", &[("a", b"ww")], &trace, 4), expected);
+        assert_eq!(folders(&[("a", b"ww")], &trace, 4), expected);
     }
 
     #[test]
     fn a_new_name_is_kept_by_a_sync_of_its_file_but_a_rename_only_by_one_of_the_folder() {
         let mut calls = vec![create("new"), write("new", 0, b"x"), sync("new"), rename("new", "a")];
         let trace_before = trace(&calls);
-        assert_eq!(folders("create", &[], &trace_before, 2), set(&["", "new="]));
-        assert_eq!(folders("synced-create", &[], &trace_before, 6), set(&["new=x1"]));
+        assert_eq!(folders(&[], &trace_before, 2), set(&["", "new="]));
+        assert_eq!(folders(&[], &trace_before, 6), set(&["new=x1"]));
         let either = set(&["a=w1 new=x1", "a=x1"]);
-        assert_eq!(folders("rename", &[("a", b"w")], &trace_before, 8), either);
+        assert_eq!(folders(&[("a", b"w")], &trace_before, 8), either);
         calls.push(Call::SyncFolder);
-        assert_eq!(folders("synced-rename", &[("a", b"w")], &trace(&calls), 10), set(&["a=x1"]));
+        assert_eq!(folders(&[("a", b"w")], &trace(&calls), 10), set(&["a=x1"]));
     }
 
     #[test]
     fn an_unlinked_file_may_come_back_but_not_in_place_of_a_synced_new_one() {
         let unlink = Call::Unlink { name: "a".into() };
         let trace = trace(&[unlink, create("a"), write("a", 0, b"x"), sync("a")]);
-        assert_eq!(folders("unlink", &[("a", b"w")], &trace, 2), set(&["", "a=w1"]));
-        assert_eq!(folders("unlink-synced", &[("a", b"w")], &trace, 8), set(&["a=x1"]));
+        assert_eq!(folders(&[("a", b"w")], &trace, 2), set(&["", "a=w1"]));
+        assert_eq!(folders(&[("a", b"w")], &trace, 8), set(&["a=x1"]));
     }
 
     #[test]
@@ -380,12 +379,12 @@ mod tests {
         let nameless = NamedFile { name: "a".into(), unlinked: true };
         let late = Call::Write { file: nameless, offset: None, bytes: b"y".into() };
         let trace = trace(&[unlink, create("a"), sync("a"), late]);
-        assert_eq!(folders("nameless", &[("a", b"w")], &trace, 8), set(&["a="]));
+        assert_eq!(folders(&[("a", b"w")], &trace, 8), set(&["a="]));
     }
 
     #[test]
     fn shared_memory_locks_and_sockets_are_not_rebuilt() {
         let initial: &[(&str, &[u8])] = &[("a-shm", b"x"), ("a.lock", b"x"), ("a.sock", b"x"), ("a", b"x")];
-        assert_eq!(folders("left-out", initial, &trace(&[]), 0), set(&["a=x1"]));
+        assert_eq!(folders(initial, &trace(&[]), 0), set(&["a=x1"]));
     }
 }
