@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod disk;
+pub mod faulty;
 pub mod process;
 pub mod random;
 pub mod server;
