@@ -1,1 +1,2 @@
 //! Every test, in one binary: linked once, and each run by nextest in a process of its own.
+mod scenarios;

@@ -4,10 +4,14 @@
 
 #![allow(missing_docs, reason = "its only readers are the tests beside it, which say what they mean")]
 
+pub mod backend;
 pub mod client;
+pub mod clock;
 pub mod disk;
 pub mod faulty;
 pub mod process;
 pub mod random;
+pub mod scenario;
 pub mod server;
 pub mod size;
+pub mod world;

@@ -1,0 +1,289 @@
+//! One face for the rules, the stores and HTTP, so that a scenario or a history runs against each of them.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use selfsame_rules::{
+    Actor, Contact, ContactId, Identifier, IdentifierKind, IdentityView, InvalidIdentifier, Observation,
+    SeenIdentifier, Timestamp,
+};
+use selfsame_service::{Engine, EngineSettings};
+use selfsame_store::{Record, Scan, Store, WorkspaceKey};
+use serde_json::{Map, Value};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use crate::client::Client;
+use crate::clock::ManualClock;
+use crate::scenario::{Answer, Row};
+use crate::server::{ServerOptions, TestServer, open_sqlite};
+use crate::world::World;
+
+/// What can identify, and show what it has stored.
+#[async_trait]
+pub trait Backend: Send {
+    /// The answer, or the code of the refusal.
+    async fn identify(&mut self, sent: &[(String, String)], at: i64) -> Result<Answer, String>;
+    /// All contacts, in id order.
+    async fn rows(&self) -> Vec<Row>;
+    /// The kinds of all events, in order.
+    async fn events(&self) -> Vec<String>;
+}
+
+/// The bare rules.
+#[derive(Default)]
+pub struct Rules(pub World);
+
+impl Rules {
+    pub fn given(rows: &[Row]) -> Self {
+        let mut world = World::default();
+        by_age(rows).into_iter().for_each(|row| world.given(contact(row)));
+        Self(world)
+    }
+}
+
+#[async_trait]
+impl Backend for Rules {
+    async fn identify(&mut self, sent: &[(String, String)], at: i64) -> Result<Answer, String> {
+        let plan = self.0.identify(&[observation(sent)?], Timestamp::from_milliseconds(at));
+        Ok(answer(&plan.answers[0]))
+    }
+
+    async fn rows(&self) -> Vec<Row> {
+        self.0.contacts.values().map(row).collect()
+    }
+
+    async fn events(&self) -> Vec<String> {
+        self.0.events.iter().map(|event| event.kind().to_owned()).collect()
+    }
+}
+
+/// A store behind the engine.
+pub struct Stored {
+    pub store: Arc<dyn Store>,
+    engine: Engine,
+    clock: Arc<ManualClock>,
+    _folder: Option<TempDir>,
+}
+
+impl Stored {
+    /// A new SQLite store that holds `rows`.
+    pub fn sqlite(rows: &[Row]) -> Self {
+        let (folder, path) = sqlite_with(rows);
+        Self::over(open_sqlite(&path), Some(folder))
+    }
+
+    /// The engine over any store.
+    pub fn over(store: Arc<dyn Store>, folder: Option<TempDir>) -> Self {
+        let clock = ManualClock::new();
+        let settings = EngineSettings::default();
+        let engine = Engine::start(
+            Arc::clone(&store),
+            Arc::<ManualClock>::clone(&clock),
+            WorkspaceKey::DEFAULT,
+            settings,
+        );
+        Self { store, engine, clock, _folder: folder }
+    }
+}
+
+#[async_trait]
+impl Backend for Stored {
+    async fn identify(&mut self, sent: &[(String, String)], at: i64) -> Result<Answer, String> {
+        self.clock.set(at);
+        let view = self.engine.identify(observation(sent)?).await.map_err(|error| error.to_string())?;
+        Ok(answer(&view))
+    }
+
+    async fn rows(&self) -> Vec<Row> {
+        rows_of(&*self.store).await
+    }
+
+    async fn events(&self) -> Vec<String> {
+        events_of(&*self.store).await
+    }
+}
+
+/// A server over a SQLite store, asked through HTTP. It knows e-mails and phones only.
+pub struct Http {
+    store: Arc<dyn Store>,
+    _server: TestServer,
+    client: Client,
+    clock: Arc<ManualClock>,
+    _folder: TempDir,
+}
+
+impl Http {
+    pub async fn given(rows: &[Row]) -> Self {
+        let (folder, path) = sqlite_with(rows);
+        let store: Arc<dyn Store> = open_sqlite(&path);
+        let clock = ManualClock::new();
+        let options = ServerOptions { clock: Arc::<ManualClock>::clone(&clock), ..ServerOptions::default() };
+        let server = TestServer::start(Arc::clone(&store), options).await;
+        let client = server.client().await;
+        Self { store, _server: server, client, clock, _folder: folder }
+    }
+}
+
+#[async_trait]
+impl Backend for Http {
+    async fn identify(&mut self, sent: &[(String, String)], at: i64) -> Result<Answer, String> {
+        self.clock.set(at);
+        let body: Map<String, Value> = sent
+            .iter()
+            .map(|(kind, text)| {
+                (if kind == "phone" { "phoneNumber" } else { kind }.to_owned(), text.as_str().into())
+            })
+            .collect();
+        let reply = self.client.post_identify(Value::Object(body).to_string()).await.expect("an answer");
+        if reply.status != 200 {
+            return Err(reply.json()["code"].as_str().expect("every refusal has a code").to_owned());
+        }
+        Ok(answer_of(&reply.json()))
+    }
+
+    async fn rows(&self) -> Vec<Row> {
+        rows_of(&*self.store).await
+    }
+
+    async fn events(&self) -> Vec<String> {
+        events_of(&*self.store).await
+    }
+}
+
+/// The answer that a JSON body of `POST /identify` holds.
+pub fn answer_of(body: &Value) -> Answer {
+    let contact = &body["contact"];
+    let texts = |key: &str| -> Vec<String> {
+        let values = contact[key].as_array().expect("a list").iter();
+        values.map(|value| value.as_str().expect("a text").to_owned()).collect()
+    };
+    let ids = contact["secondaryContactIds"].as_array().expect("a list").iter();
+    Answer {
+        primary: contact["primaryContactId"].as_i64().expect("an id"),
+        emails: texts("emails"),
+        phones: texts("phoneNumbers"),
+        secondaries: ids.map(|id| id.as_i64().expect("an id")).collect(),
+    }
+}
+
+/// An observation of texts as sent, or the code with which the API refuses them.
+pub fn observation(sent: &[(String, String)]) -> Result<Observation, String> {
+    let mut seen = Vec::new();
+    for (kind, text) in sent {
+        let kind = IdentifierKind::from_name(kind).expect("a scenario names kinds that can exist");
+        seen.extend(SeenIdentifier::parse(&kind, text).map_err(|rule| match rule {
+            InvalidIdentifier::Email(_) => "invalid_email",
+            InvalidIdentifier::Phone(_) => "invalid_phone_number",
+            InvalidIdentifier::Declared(_) => "invalid_identifier",
+        })?);
+    }
+    Observation::new(Actor::named("test"), seen).map_err(|_| "nothing_to_identify".to_owned())
+}
+
+/// Every contact of a store, in id order.
+pub async fn rows_of(store: &dyn Store) -> Vec<Row> {
+    scan(store, Scan::Contacts)
+        .await
+        .iter()
+        .filter_map(|record| if let Record::Contact(contact, _) = record { Some(row(contact)) } else { None })
+        .collect()
+}
+
+async fn events_of(store: &dyn Store) -> Vec<String> {
+    scan(store, Scan::Everything)
+        .await
+        .iter()
+        .filter_map(
+            |record| if let Record::Event(event) = record { Some(event.kind().to_owned()) } else { None },
+        )
+        .collect()
+}
+
+async fn scan(store: &dyn Store, what: Scan) -> Vec<Record> {
+    let (sender, mut records) = mpsc::channel::<Vec<Record>>(4);
+    let gather = async {
+        let mut all = Vec::new();
+        while let Some(some) = records.recv().await {
+            all.extend(some);
+        }
+        all
+    };
+    let (scanned, all) = tokio::join!(store.scan(WorkspaceKey::DEFAULT, what, sender), gather);
+    scanned.expect("the store can be read");
+    all
+}
+
+/// A database file that holds `rows`, written past the log: states that only an import or an adoption makes.
+fn sqlite_with(rows: &[Row]) -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let path = folder.path().join("selfsame.db");
+    drop(open_sqlite(&path));
+    let database = rusqlite::Connection::open(&path).expect("it was just made");
+    for row in by_age(rows) {
+        let value = |kind: &str| row.values.iter().find(|(name, _)| name == kind).map(|(_, value)| value);
+        database
+            .execute(
+                "INSERT INTO contacts (workspace, id, email, phone, linked_id, created_at_ms, updated_at_ms)
+                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+                (row.id, value("email"), value("phone"), row.linked_to, row.at, row.updated.or(row.at)),
+            )
+            .expect("a given row fits");
+        for (kind, value) in &row.values {
+            database
+                .execute("INSERT OR IGNORE INTO identifiers VALUES (1, ?1, ?2, ?3)", (kind, value, row.id))
+                .expect("a given value fits");
+        }
+        database
+            .execute(
+                "UPDATE workspaces SET last_contact_id = max(last_contact_id, ?1),
+                     last_event_at_ms = max(last_event_at_ms, ?2)",
+                (row.id, row.updated.or(row.at)),
+            )
+            .expect("the workspace is there");
+    }
+    (folder, path)
+}
+
+fn by_age(rows: &[Row]) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by_key(|row| (row.at, row.id));
+    rows
+}
+
+fn contact(row: &Row) -> Contact {
+    let identifiers = row.values.iter().map(|(kind, value)| {
+        Identifier::from_stored(IdentifierKind::from_name(kind).expect("a kind that can exist"), value)
+    });
+    let created_at = Timestamp::from_milliseconds(row.at.expect("a given row has a time"));
+    Contact {
+        id: ContactId(row.id),
+        identifiers: identifiers.collect(),
+        linked_to: row.linked_to.map(ContactId),
+        created_at,
+        updated_at: row.updated.map_or(created_at, Timestamp::from_milliseconds),
+        deleted_at: None,
+    }
+}
+
+fn row(contact: &Contact) -> Row {
+    let values = contact.identifiers.iter();
+    Row {
+        id: contact.id.0,
+        linked_to: contact.linked_to.map(|primary| primary.0),
+        values: values.map(|value| (value.kind().name().to_owned(), value.value().to_owned())).collect(),
+        at: Some(contact.created_at.as_milliseconds()),
+        updated: Some(contact.updated_at.as_milliseconds()),
+    }
+}
+
+fn answer(view: &IdentityView) -> Answer {
+    let values = |kind| view.values(&kind).map(str::to_owned).collect();
+    Answer {
+        primary: view.primary.0,
+        emails: values(IdentifierKind::Email),
+        phones: values(IdentifierKind::Phone),
+        secondaries: view.secondaries.iter().map(|secondary| secondary.0).collect(),
+    }
+}
