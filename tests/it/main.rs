@@ -1,2 +1,6 @@
 //! Every test, in one binary: linked once, and each run by nextest in a process of its own.
+mod concurrency;
+mod histories;
+mod people;
 mod scenarios;
+mod tidy;

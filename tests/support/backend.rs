@@ -267,7 +267,8 @@ fn contact(row: &Row) -> Contact {
     }
 }
 
-fn row(contact: &Contact) -> Row {
+/// The row that a contact is.
+pub fn row(contact: &Contact) -> Row {
     let values = contact.identifiers.iter();
     Row {
         id: contact.id.0,

@@ -435,7 +435,7 @@ mod tests {
     #[test]
     fn every_history_of_the_model_is_explained() {
         for setting in settings() {
-            for seed in 0..40 {
+            for seed in 0..15 {
                 let Simulation { history, .. } = simulate(seed, &setting);
                 assert_eq!(linearizable(&history), Ok(()), "seed {seed}, {setting:?}");
             }
@@ -446,7 +446,7 @@ mod tests {
     fn an_answer_from_before_an_acknowledged_change_is_caught() {
         let mut caught = 0;
         for setting in settings() {
-            for seed in 0..40 {
+            for seed in 0..15 {
                 let Some((history, _)) = stale(seed, &setting) else { continue };
                 let verdict = linearizable(&history);
                 let law = verdict.as_ref().err().map(|violation| violation.law);
@@ -454,7 +454,7 @@ mod tests {
                 caught += 1;
             }
         }
-        assert!(caught > 50, "only {caught} histories offered the fault");
+        assert!(caught > 20, "only {caught} histories offered the fault");
     }
 
     #[test]
@@ -462,7 +462,7 @@ mod tests {
         for fault in [Fault::LostLink, Fault::TwoPrimaries, Fault::SkippedRelink] {
             let mut caught = 0;
             for setting in settings() {
-                for seed in 0..40 {
+                for seed in 0..15 {
                     let Some((history, _)) = broken(seed, &setting, fault) else { continue };
                     let verdict = linearizable(&history);
                     let law = verdict.as_ref().err().map(|violation| violation.law);
@@ -471,7 +471,7 @@ mod tests {
                     caught += 1;
                 }
             }
-            assert!(caught > 50, "only {caught} histories offered {fault:?}");
+            assert!(caught > 20, "only {caught} histories offered {fault:?}");
         }
     }
 
