@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 
 use rusqlite::{Connection, TransactionBehavior};
-use selfsame_rules::{Identifier, Neighbourhood, Plan};
+use selfsame_rules::{Identifier, Plan};
 use selfsame_store::{Decision, StoreError, WorkspaceKey};
 use tokio::sync::{mpsc, oneshot};
 
@@ -27,7 +27,7 @@ pub(crate) fn start(
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("selfsame-writer".to_owned()).spawn(move || {
         while let Some(mut job) = jobs.blocking_recv() {
-            let result = write(&mut connection, job.workspace, &job.identifiers, &mut job.decision);
+            let result = write_or_survive(&mut connection, &mut job);
             // Nobody waits any more if the server is being torn down; what was committed stays so.
             let _ = job.answer.send(result);
         }
@@ -35,30 +35,26 @@ pub(crate) fn start(
     })
 }
 
+/// A panic on the way, in a decision for example, is a fault of ours; it costs its own batch, not the writer.
+/// The transaction is rolled back as the stack unwinds.
+fn write_or_survive(connection: &mut Connection, job: &mut Job) -> Result<Plan, StoreError> {
+    catch_unwind(AssertUnwindSafe(|| write(connection, job)))
+        .unwrap_or_else(|_| Err(StoreError::failed("the write panicked")))
+}
+
 /// Load, decide, write, in one transaction that holds SQLite's write lock from its start.
-fn write(
-    connection: &mut Connection,
-    workspace: WorkspaceKey,
-    identifiers: &[Identifier],
-    decision: &mut Decision,
-) -> Result<Plan, StoreError> {
+fn write(connection: &mut Connection, job: &mut Job) -> Result<Plan, StoreError> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
-    let neighbourhood = load(&transaction, workspace, identifiers)?;
-    let plan = decide(decision, neighbourhood)?;
+    let neighbourhood = load(&transaction, job.workspace, &job.identifiers)?;
+    let plan = (job.decision)(neighbourhood);
     if plan.events.is_empty() {
         transaction.rollback().map_err(store_error)?;
         return Ok(plan);
     }
-    carry_out(&transaction, workspace, &plan).map_err(store_error)?;
+    carry_out(&transaction, job.workspace, &plan).map_err(store_error)?;
     transaction.commit().map_err(commit_error)?;
     Ok(plan)
-}
-
-/// A decision that panics is a fault of ours; it costs its own batch, not the writer.
-fn decide(decision: &mut Decision, neighbourhood: Neighbourhood) -> Result<Plan, StoreError> {
-    catch_unwind(AssertUnwindSafe(|| decision(neighbourhood)))
-        .map_err(|_| StoreError::failed("the decision panicked"))
 }
 
 /// Copies the log back into the file, so that what is left is one file, and says so if it can't.
