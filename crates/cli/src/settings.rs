@@ -129,7 +129,13 @@ pub(crate) fn load_file(named: Option<&Path>) -> anyhow::Result<Settings> {
         .with_context(|| format!("the settings file `{}` can't be read", path.display()))?;
     toml::from_str(&text).map_err(|error| {
         // Not `error` itself: it quotes the line, and the line may hold a password.
-        let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-        anyhow::anyhow!("the settings file `{}`, line {line}: {}", path.display(), error.message())
+        let line = |span: std::ops::Range<usize>| 1 + text[..span.start].matches('\n').count();
+        // An unknown name has the whole file for its place.
+        let place = error
+            .span()
+            .filter(|span| span.start > 0)
+            .map(|span| format!(", line {}", line(span)))
+            .unwrap_or_default();
+        anyhow::anyhow!("the settings file `{}`{place}: {}", path.display(), error.message())
     })
 }

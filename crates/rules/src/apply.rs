@@ -32,6 +32,54 @@ pub trait Tables {
 
 /// Makes the changes that `event` records, in its order, deciding nothing.
 ///
+/// ```
+/// use std::convert::Infallible;
+///
+/// use selfsame_rules::{
+///     Actor, Contact, ContactId, Event, Identifier, NewContact, Outcome, Sequence, Tables, Timestamp, apply,
+/// };
+///
+/// /// Counts what is done to it.
+/// #[derive(Default)]
+/// struct Counter {
+///     inserted: usize,
+///     relinked: usize,
+/// }
+///
+/// impl Tables for Counter {
+///     type Error = Infallible;
+///
+///     fn insert_contact(&mut self, _: Contact) -> Result<(), Infallible> {
+///         self.inserted += 1;
+///         Ok(())
+///     }
+///
+///     fn own(&mut self, _: &Identifier, _: ContactId) -> Result<(), Infallible> {
+///         Ok(())
+///     }
+///
+///     fn relink(&mut self, _: ContactId, _: ContactId, _: Timestamp) -> Result<(), Infallible> {
+///         self.relinked += 1;
+///         Ok(())
+///     }
+/// }
+///
+/// let event = Event {
+///     sequence: Sequence(3),
+///     at: Timestamp::from_milliseconds(5),
+///     caused_by: Actor::named("example"),
+///     evidence: Vec::new(),
+///     outcome: Outcome::Merged {
+///         survivor: ContactId(1),
+///         former_primaries: vec![ContactId(2)],
+///         contact: Some(NewContact { id: ContactId(3), owns: Vec::new() }),
+///     },
+/// };
+/// let mut counter = Counter::default();
+/// let Ok(()) = apply(&event, &mut counter);
+/// assert_eq!((counter.relinked, counter.inserted), (1, 1));
+/// ```
+///
 /// # Errors
 ///
 /// The first error of `tables`; changes before it were made, so a store calls this inside a transaction.

@@ -13,6 +13,23 @@ impl std::fmt::Display for ContactId {
 }
 
 /// One stored row.
+///
+/// ```
+/// use selfsame_rules::{Contact, ContactId, Timestamp};
+///
+/// let at = Timestamp::from_milliseconds(7);
+/// let primary = Contact {
+///     id: ContactId(1),
+///     identifiers: Vec::new(),
+///     linked_to: None,
+///     created_at: at,
+///     updated_at: at,
+///     deleted_at: None,
+/// };
+/// let secondary = Contact { id: ContactId(2), linked_to: Some(ContactId(1)), ..primary.clone() };
+/// assert_eq!(primary.primary(), secondary.primary());
+/// assert!(primary.age() < secondary.age(), "a tie in time goes to the lower id");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contact {
     /// Its number.

@@ -56,6 +56,22 @@ pub fn decide(mut neighbourhood: Neighbourhood, batch: &[Observation], clock: Ti
 /// `primaries`: the primary of each identity, in any order, at least one. The oldest wins; a tie in age goes
 /// to the lower id, so every store answers alike.
 ///
+/// ```
+/// use selfsame_rules::{Contact, ContactId, Timestamp, surviving_primary};
+///
+/// let at = Timestamp::from_milliseconds(7);
+/// let older = Contact {
+///     id: ContactId(9),
+///     identifiers: Vec::new(),
+///     linked_to: None,
+///     created_at: at,
+///     updated_at: at,
+///     deleted_at: None,
+/// };
+/// let younger = Contact { id: ContactId(2), created_at: Timestamp::from_milliseconds(8), ..older.clone() };
+/// assert_eq!(surviving_primary([&younger, &older]), ContactId(9));
+/// ```
+///
 /// # Panics
 ///
 /// If `primaries` is empty: the caller has nothing to merge.

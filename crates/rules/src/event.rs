@@ -15,6 +15,10 @@ impl std::fmt::Display for Sequence {
 }
 
 /// Who caused an event: a key's name, a route, a command. Never a customer.
+///
+/// ```
+/// assert_eq!(selfsame_rules::Actor::named("POST /identify").name(), "POST /identify");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor(Arc<str>);
 
@@ -31,6 +35,20 @@ impl Actor {
 }
 
 /// One accepted change.
+///
+/// ```
+/// use selfsame_rules::{
+///     Actor, Head, IdentifierKind, Neighbourhood, Observation, SeenIdentifier, Sequence, Timestamp, decide,
+/// };
+///
+/// let phone = SeenIdentifier::parse(&IdentifierKind::Phone, "12-34").unwrap();
+/// let seen = Observation::new(Actor::named("example"), phone).unwrap();
+/// let nobody = Neighbourhood::new(Head::EMPTY, [], []).unwrap();
+/// let event = decide(nobody, &[seen], Timestamp::from_milliseconds(5)).events.remove(0);
+///
+/// assert_eq!((event.sequence, event.at.as_milliseconds(), event.kind()), (Sequence(1), 5, "created"));
+/// assert_eq!(event.evidence[0].as_sent(), Some("12-34"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// Its place in the log.

@@ -86,6 +86,14 @@ impl fmt::Debug for Identifier {
 /// The value of a declared kind: Unicode NFC, surrounding white space removed, otherwise as sent.
 ///
 /// Letters keep their case: a shop's own ids are often told apart by nothing else.
+///
+/// ```
+/// use selfsame_rules::{DeclaredValue, InvalidDeclaredValue};
+///
+/// assert_eq!(DeclaredValue::parse(" C7 "), DeclaredValue::parse("C7"));
+/// assert_ne!(DeclaredValue::parse("c7"), DeclaredValue::parse("C7"));
+/// assert_eq!(DeclaredValue::parse("a\0"), Err(InvalidDeclaredValue::ControlCharacter));
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeclaredValue(String);
 

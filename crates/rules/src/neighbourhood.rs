@@ -35,6 +35,22 @@ impl Head {
 /// The live contacts of every identity that a batch touches, and who owns the batch's identifiers.
 ///
 /// [`Neighbourhood::new`] refuses rows that can't be: a decision on half an identity would be wrong for good.
+///
+/// ```
+/// use selfsame_rules::{Contact, ContactId, Head, Incoherent, Neighbourhood, Timestamp};
+///
+/// let at = Timestamp::from_milliseconds(7);
+/// let orphan = Contact {
+///     id: ContactId(2),
+///     identifiers: Vec::new(),
+///     linked_to: Some(ContactId(1)),
+///     created_at: at,
+///     updated_at: at,
+///     deleted_at: None,
+/// };
+/// let refused = Neighbourhood::new(Head::EMPTY, [orphan], []).unwrap_err();
+/// assert_eq!(refused, Incoherent::NoPrimary { contact: ContactId(2), primary: ContactId(1) });
+/// ```
 #[derive(Clone, Debug)]
 pub struct Neighbourhood {
     head: Head,

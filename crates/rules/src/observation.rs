@@ -5,6 +5,15 @@ use std::sync::Arc;
 use crate::{Actor, Identifier, IdentifierKind, InvalidIdentifier};
 
 /// An identifier together with the text that it was read from.
+///
+/// ```
+/// use selfsame_rules::{IdentifierKind, SeenIdentifier};
+///
+/// let seen = SeenIdentifier::parse(&IdentifierKind::Email, "Doc@Hill.edu")?.expect("not blank");
+/// assert_eq!((seen.identifier().value(), seen.as_sent()), ("doc@hill.edu", Some("Doc@Hill.edu")));
+/// assert_eq!(SeenIdentifier::parse(&IdentifierKind::Email, " ")?, None);
+/// # Ok::<(), selfsame_rules::InvalidIdentifier>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct SeenIdentifier {
     identifier: Identifier,

@@ -5,6 +5,15 @@ use std::collections::BTreeSet;
 use crate::{ContactId, Identifier, IdentifierKind, Neighbourhood};
 
 /// One customer: the primary, every identifier once, and the secondaries.
+///
+/// ```
+/// use selfsame_rules::{ContactId, Identifier, IdentifierKind, IdentityView};
+///
+/// let identifiers = Identifier::parse(&IdentifierKind::Email, "doc@hill.edu").unwrap().into_iter().collect();
+/// let view = IdentityView { primary: ContactId(1), identifiers, secondaries: Vec::new() };
+/// assert_eq!(view.values(&IdentifierKind::Email).collect::<Vec<_>>(), ["doc@hill.edu"]);
+/// assert_eq!(view.values(&IdentifierKind::Phone).count(), 0);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityView {
     /// The oldest contact.

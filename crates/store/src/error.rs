@@ -8,6 +8,11 @@ use selfsame_rules::Incoherent;
 /// Why a load, a write or a scan failed. The message is for the log: it never holds a value of anybody.
 ///
 /// Cloned, because a write that fails is the failure of every observation in it.
+///
+/// ```
+/// let error = selfsame_store::StoreError::failed("the engine said no");
+/// assert_eq!(error.to_string(), "the store failed: the engine said no");
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// No space is left for a write. Reads go on; writes work again when there is space.

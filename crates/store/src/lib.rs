@@ -30,6 +30,10 @@ pub use error::StoreError;
 /// The key of a workspace: a number that is never reused. Its name is a column.
 ///
 /// Nothing can be loaded, written or scanned without one.
+///
+/// ```
+/// assert_eq!(selfsame_store::WorkspaceKey::DEFAULT.to_string(), "1");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkspaceKey(pub i64);
 
