@@ -1,6 +1,8 @@
 //! Every test, in one binary: linked once, and each run by nextest in a process of its own.
 mod concurrency;
+mod faulty_server;
 mod histories;
+mod kill;
 mod people;
 mod scenarios;
 mod tidy;

@@ -4,13 +4,16 @@
 
 #![allow(missing_docs, reason = "its only readers are the tests beside it, which say what they mean")]
 
+pub mod acknowledged;
 pub mod backend;
 pub mod client;
 pub mod clock;
 pub mod disk;
 pub mod faulty;
+pub mod fill;
 pub mod judge;
 pub mod linearizability;
+pub mod load;
 pub mod model;
 pub mod process;
 pub mod random;
