@@ -21,4 +21,5 @@ pub mod recorder;
 pub mod scenario;
 pub mod server;
 pub mod size;
+pub mod small_disk;
 pub mod world;
