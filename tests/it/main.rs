@@ -1,10 +1,13 @@
 //! Every test, in one binary: linked once, and each run by nextest in a process of its own.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod concurrency;
 mod disk_full;
 mod faulty_server;
 mod histories;
 mod kill;
+mod million;
 mod people;
 mod scenarios;
 mod tidy;
