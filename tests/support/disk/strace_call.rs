@@ -229,7 +229,7 @@ impl<'a> Reader<'a> {
 
 /// Whether a file of the folder is none that a disk must keep: memory of SQLite, a lock, a socket.
 pub(crate) fn is_left_out(name: &str) -> bool {
-    ["-shm", ".lock", ".sock"].iter().any(|end| name.ends_with(end))
+    ["-shm", ".lock", ".sock", ".sock.new"].iter().any(|end| name.ends_with(end))
 }
 
 #[cfg(test)]
@@ -288,6 +288,7 @@ mod tests {
             r#"7 pwrite64(3<'/dbx'>, "'x'", 1, 0) = 1"#,
             "7 mmap(NULL, 32768, PROT_READ|PROT_WRITE, MAP_SHARED, 5<'/db/a-shm'>, 0) = 0x7f4b",
             r#"7 unlink("'/db/selfsame.sock'") = 0"#,
+            r#"7 rename("'/db/selfsame.sock.new'", "'/db/selfsame.sock'") = 0"#,
         ]);
         assert_eq!(calls, []);
     }
