@@ -9,5 +9,6 @@ mod histories;
 mod kill;
 mod million;
 mod people;
+mod power_cut;
 mod scenarios;
 mod tidy;

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod disk;
 pub mod faulty;
 pub mod fill;
+pub mod http_answers;
 pub mod judge;
 pub mod linearizability;
 pub mod load;
