@@ -12,7 +12,7 @@ use rustix::process::Signal;
 use support::acknowledged::{Answer, Found, Loss};
 use support::client::{Client, Reply};
 use support::fill;
-use support::process::{ServerProcess, run};
+use support::process::{ServerProcess, command, run};
 use support::size::{Size, proved};
 use support::small_disk::SmallDisk;
 use tokio::task::JoinSet;
@@ -190,6 +190,22 @@ async fn a_server_that_is_started_on_a_full_disk_answers_known_customers() {
     harness.assert_nothing_lost().await;
     harness.assert_laws_hold();
     proved("full disk: a server that is started on it answers known customers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_that_needs_room_on_a_full_disk_says_so() {
+    let mut harness = Harness::new(ServerProcess::start, 2 << 20).await;
+    // A clean end takes the files beside the database away; the next start needs room for them.
+    assert!(harness.server.terminate().success(), "{}", harness.server.said());
+    harness.disk.fill_up();
+    let refused = ServerProcess::spawn(command(harness.disk.path(), &["serve", "--port", "0"]));
+    let said = refused.err().expect("there is no room");
+    assert!(said.contains("error: no space is left on the disk for opening the database"), "{said}");
+    assert!(said.contains("hint: make room"), "{said}");
+
+    harness.disk.drop_ballast();
+    harness.server = (harness.start)(harness.disk.path());
+    harness.assert_nothing_lost().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -77,6 +77,12 @@ pub enum OpenError {
         /// The schema that this version knows.
         known: i64,
     },
+    /// The disk is full, and opening needs room: for a new file, or for those that SQLite keeps beside it.
+    #[error(
+        "no space is left on the disk for opening the database `{}`\n\
+         hint: make room, then start again; what is stored is safe", .0.display()
+    )]
+    NoSpace(PathBuf),
     /// The system refused the file.
     #[error("the database `{}` can't be opened: {source}", .path.display())]
     Io {
@@ -114,9 +120,18 @@ impl OpenError {
     fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase(path.into()),
+            Some(ErrorCode::DiskFull) => Self::NoSpace(path.into()),
+            // A full disk has a name of its own where the file is one that processes share as memory.
+            Some(ErrorCode::SystemIoFailure) if is_shared_memory_without_room(&source) => {
+                Self::NoSpace(path.into())
+            }
             _ => Self::Sqlite { path: path.into(), source },
         }
     }
+}
+
+fn is_shared_memory_without_room(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// The one spelling of a database's path, so that two servers on one file meet at one lock.
