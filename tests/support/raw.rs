@@ -1,0 +1,124 @@
+//! Bytes on a TCP connection, for what no HTTP client would send.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
+
+/// A server that says nothing for so long will say nothing more: the test fails instead of hanging.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a trickling client waits for an answer after each byte.
+const TRICKLE: Duration = Duration::from_millis(5);
+
+/// A connection on which anything can be sent.
+pub struct RawConnection {
+    stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl RawConnection {
+    /// Connects to `address`.
+    pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("the server accepts connections");
+        stream.set_nodelay(true).expect("a socket of ours takes options");
+        Self { stream, received: Vec::new() }
+    }
+
+    /// Sends `bytes`, all of them.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.write_all(bytes.as_ref()).await.expect("the server still reads");
+    }
+
+    /// Sends one byte after the other, waiting a little for an answer after each, until the server says
+    /// something or closes the connection; then returns all that came in. A reset is an end too: the server
+    /// closed while a byte was on its way.
+    pub async fn trickle(mut self, bytes: impl IntoIterator<Item = u8>) -> String {
+        for byte in bytes {
+            if self.write_all(&[byte]).await.is_err() {
+                break;
+            }
+            if tokio::time::timeout(TRICKLE, self.read_some()).await.is_ok() {
+                break;
+            }
+        }
+        while let Ok(1..) = self.read_patiently().await {}
+        self.received_text()
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn end_sending(&mut self) {
+        let shut_down = poll_fn(|context| Pin::new(&mut self.stream).poll_shutdown(context));
+        shut_down.await.expect("the connection still stands");
+    }
+
+    /// What has come in, when `text` is in it.
+    pub async fn read_until(&mut self, text: &str) -> String {
+        while !self.received_text().contains(text) {
+            let count = self.read_patiently().await.expect("the connection stands");
+            assert_ne!(count, 0, "closed before {text:?}: {}", self.received_text());
+        }
+        self.received_text()
+    }
+
+    /// All that came in, when the server has closed the connection. A reset fails the test: it could have cost
+    /// the client the answer.
+    pub async fn read_to_end(mut self) -> String {
+        loop {
+            match self.read_patiently().await {
+                Ok(0) => return self.received_text(),
+                Ok(_) => {}
+                Err(error) => panic!("{error} after {:?}", self.received_text()),
+            }
+        }
+    }
+
+    async fn read_patiently(&mut self) -> io::Result<usize> {
+        match tokio::time::timeout(PATIENCE, self.read_some()).await {
+            Ok(result) => result,
+            Err(_) => panic!("the server neither answers nor closes: {:?}", self.received_text()),
+        }
+    }
+
+    async fn read_some(&mut self) -> io::Result<usize> {
+        let mut bytes = [0; 8 * 1024];
+        loop {
+            self.stream.readable().await?;
+            match self.stream.try_read(&mut bytes) {
+                Ok(count) => {
+                    self.received.extend_from_slice(&bytes[..count]);
+                    return Ok(count);
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            self.stream.writable().await?;
+            match self.stream.try_write(bytes) {
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn received_text(&self) -> String {
+        String::from_utf8_lossy(&self.received).into_owned()
+    }
+}
+
+/// Sends `bytes` on a connection of their own and returns all that comes back until the server closes it.
+pub async fn exchange(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
+    let mut connection = RawConnection::open(address).await;
+    connection.send(bytes).await;
+    connection.read_to_end().await
+}
