@@ -1,7 +1,6 @@
 //! Every test, in one binary: linked once, and each run by nextest in a process of its own.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
 mod concurrency;
 mod disk_full;
 mod faulty_server;
@@ -10,5 +9,7 @@ mod kill;
 mod million;
 mod people;
 mod power_cut;
+mod refusals;
+mod requests;
 mod scenarios;
 mod tidy;
