@@ -62,7 +62,8 @@ fn check_problem(reply: &Reply, status: u16, code: &str, what: &str) {
     assert!(places.is_sorted(), "{what}: {text}");
     assert_eq!(body.as_object().map(serde_json::Map::len), Some(members.len()), "{what}: {text}");
 
-    assert!(member("detail").ends_with('.'), "{what}: a sentence");
+    let detail = member("detail");
+    assert!(detail.ends_with('.') && !detail.contains(". "), "{what}: one sentence, not {detail:?}");
     let lower = text.to_lowercase();
     assert!(!lower.contains(PERSONAL) && !lower.contains(PERSONAL_DIGITS), "{what}: {text}");
     for word in INTERNALS {
@@ -300,8 +301,8 @@ async fn a_refusal_reads_as_one_sentence_for_a_person_and_one_word_for_a_program
         texts += &format!("{}\n", reply.text().replace(&id, "ID"));
     }
     insta::assert_snapshot!(texts, @r#"
-    {"type":"urn:selfsame:problem:invalid_email","title":"Bad Request","status":400,"detail":"`email` is not an e-mail address: it has no `@`. Correct it, or leave it out.","code":"invalid_email","requestId":"ID","error":"Bad Request"}
-    {"type":"urn:selfsame:problem:invalid_phone_number","title":"Bad Request","status":400,"detail":"`phoneNumber` is not a phone number: it has a character that is no digit, separator or leading `+`. Correct it, or leave it out.","code":"invalid_phone_number","requestId":"ID","error":"Bad Request"}
+    {"type":"urn:selfsame:problem:invalid_email","title":"Bad Request","status":400,"detail":"`email` is not an e-mail address: it has no `@`; correct it, or leave it out.","code":"invalid_email","requestId":"ID","error":"Bad Request"}
+    {"type":"urn:selfsame:problem:invalid_phone_number","title":"Bad Request","status":400,"detail":"`phoneNumber` is not a phone number: it has a character that is no digit, separator or leading `+`; correct it, or leave it out.","code":"invalid_phone_number","requestId":"ID","error":"Bad Request"}
     {"type":"urn:selfsame:problem:wrong_type","title":"Bad Request","status":400,"detail":"`email` must be a string or null.","code":"wrong_type","requestId":"ID","error":"Bad Request"}
     {"type":"urn:selfsame:problem:wrong_type","title":"Bad Request","status":400,"detail":"`phoneNumber` must be a string, a whole number without sign or exponent, or null.","code":"wrong_type","requestId":"ID","error":"Bad Request"}
     {"type":"urn:selfsame:problem:nothing_to_identify","title":"Bad Request","status":400,"detail":"There is no `email` and no `phoneNumber` that isn't blank; send at least one of them.","code":"nothing_to_identify","requestId":"ID","error":"Bad Request"}

@@ -112,7 +112,7 @@ fn email(value: Option<&RawValue>) -> Result<Option<SeenIdentifier>, Problem> {
     }
     let text: String = serde_json::from_str(value.get()).map_err(|_| malformed())?;
     SeenIdentifier::parse(&IdentifierKind::Email, &text).map_err(|rule| {
-        let detail = format!("`email` is not an e-mail address: {rule}. Correct it, or leave it out.");
+        let detail = format!("`email` is not an e-mail address: {rule}; correct it, or leave it out.");
         Problem::bad_request("invalid_email", detail)
     })
 }
@@ -129,7 +129,7 @@ fn phone(value: Option<&RawValue>) -> Result<Option<SeenIdentifier>, Problem> {
         return Err(Problem::bad_request("wrong_type", detail));
     };
     SeenIdentifier::parse(&IdentifierKind::Phone, &text).map_err(|rule| {
-        let detail = format!("`phoneNumber` is not a phone number: {rule}. Correct it, or leave it out.");
+        let detail = format!("`phoneNumber` is not a phone number: {rule}; correct it, or leave it out.");
         Problem::bad_request("invalid_phone_number", detail)
     })
 }

@@ -117,8 +117,8 @@ impl From<StoreError> for Problem {
         let problem = match &error {
             StoreError::NoSpace => Self::later(
                 "no_space",
-                "The server's disk is full, so nothing new can be stored; known customers are still answered. \
-                 Send the same request again later.",
+                "The server's disk is full, so nothing new can be stored, though known customers are still answered; \
+                 send the same request again later.",
                 10,
             ),
             StoreError::Unavailable(_) => Self::later(
