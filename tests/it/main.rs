@@ -6,6 +6,7 @@ mod disk_full;
 mod faulty_server;
 mod histories;
 mod kill;
+mod limits;
 mod million;
 mod people;
 mod power_cut;
