@@ -72,6 +72,11 @@ impl Ledger {
         self.contacts.iter().zip(0..).filter(|(folded, _)| folded.is_some()).map(|(_, id)| ContactId(id))
     }
 
+    /// The highest id that the log gave; 0 before the first.
+    pub(crate) fn last_id(&self) -> ContactId {
+        self.ids().last().unwrap_or(ContactId(NONE))
+    }
+
     /// Takes a stored ownership off what the log says that the contact owns; tells if there is such a contact.
     ///
     /// When all were taken off, [`Self::wrongly_owning`] names the contacts where something is left.
