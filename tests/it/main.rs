@@ -1,7 +1,8 @@
 //! Every test, in one binary: linked once, and each run by nextest in a process of its own.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
-
+mod check;
+mod check_log;
 mod concurrency;
 mod disk_full;
 mod faulty_server;
