@@ -6,6 +6,14 @@ use selfsame_store::{WorkspaceKey, event_text};
 
 use crate::rows;
 
+// Two statements, because one with OR would read the whole table.
+pub(crate) const RELINK_PRIMARY: &str =
+    "UPDATE contacts SET linked_id = ?3, updated_at_ms = ?4 WHERE workspace = ?1 AND id = ?2";
+
+// The index is named for the reason given in `load`.
+pub(crate) const RELINK_SECONDARIES: &str = "UPDATE contacts INDEXED BY contacts_by_primary
+    SET linked_id = ?3, updated_at_ms = ?4 WHERE workspace = ?1 AND linked_id = ?2";
+
 /// Writes the plan within `transaction`, which the caller commits. An empty plan writes nothing.
 pub(crate) fn carry_out(
     transaction: &Transaction<'_>,
@@ -95,14 +103,13 @@ impl Tables for SqlTables<'_> {
     }
 
     fn relink(&mut self, former: ContactId, survivor: ContactId, at: Timestamp) -> rusqlite::Result<()> {
-        // Two statements, because one with OR would read the whole table.
-        for rows_of_former in ["id = ?2", "linked_id = ?2"] {
-            self.transaction
-                .prepare_cached(&format!(
-                    "UPDATE contacts SET linked_id = ?3, updated_at_ms = ?4
-                     WHERE workspace = ?1 AND {rows_of_former}"
-                ))?
-                .execute(params![self.workspace.0, former.0, survivor.0, at.as_milliseconds()])?;
+        for statement in [RELINK_PRIMARY, RELINK_SECONDARIES] {
+            self.transaction.prepare_cached(statement)?.execute(params![
+                self.workspace.0,
+                former.0,
+                survivor.0,
+                at.as_milliseconds()
+            ])?;
         }
         Ok(())
     }

@@ -106,14 +106,15 @@ fn identity(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::carry_out::{RELINK_PRIMARY, RELINK_SECONDARIES};
     use crate::connection::open_for_writing;
 
     /// What users saw: with 100,000 contacts a lookup took tens of milliseconds, and longer with each one more.
     #[test]
-    fn no_lookup_reads_a_whole_workspace() {
+    fn no_lookup_and_no_relink_reads_a_whole_workspace() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open_for_writing(&folder.path().join("selfsame.db")).unwrap();
-        for query in [HEAD, OWNER, IDENTITY] {
+        for query in [HEAD, OWNER, IDENTITY, RELINK_PRIMARY, RELINK_SECONDARIES] {
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
             let parameters = (1..=statement.parameter_count()).map(|_| 1).collect::<Vec<i64>>();
             let steps = statement
