@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 mod check;
 mod check_log;
+mod commands;
 mod concurrency;
 mod disk_full;
+mod export;
 mod faulty_server;
 mod histories;
 mod kill;
@@ -15,6 +17,8 @@ mod people;
 mod power_cut;
 mod queue;
 mod refusals;
+mod refused_files;
 mod requests;
 mod scenarios;
+mod settings;
 mod tidy;

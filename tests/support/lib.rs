@@ -8,6 +8,7 @@ pub mod acknowledged;
 pub mod backend;
 pub mod client;
 pub mod clock;
+pub mod deadline;
 pub mod disk;
 pub mod faulty;
 pub mod files;
