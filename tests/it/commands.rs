@@ -178,6 +178,26 @@ fn a_second_server_on_the_same_file_is_refused_at_once() {
     }
 }
 
+/// Two servers wrote one file: the first was started on a link to a file that was yet to be made, and locked the
+/// link's name; the second locked the file's.
+#[test]
+fn a_link_to_a_file_that_is_yet_to_be_made_is_the_same_file() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join("data")).expect("folders can be made");
+    symlink("data/shop.db", folder.path().join("near.db")).expect("links can be made");
+    symlink("near.db", folder.path().join("far.db")).expect("links can be made");
+    let _server = {
+        let start = command(folder.path(), &["serve", "--port", "0", "--database-url", "sqlite:far.db"]);
+        ServerProcess::spawn(start).expect("it serves")
+    };
+    for url in ["sqlite:data/shop.db", "sqlite:near.db", "sqlite:far.db"] {
+        let second = run_to_end(folder.path(), &["serve", "--port", "0", "--database-url", url]);
+        let (code, _, error) = told(&second);
+        assert!(code == Some(2) && error.contains("open for writing"), "{url}: {code:?} {error}");
+    }
+    assert!(folder.path().join("data/shop.db.lock").exists());
+}
+
 #[test]
 fn what_a_killed_server_leaves_behind_is_no_obstacle() {
     let folder = folder();

@@ -146,6 +146,10 @@ pub fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
         Err(source) => return Err(OpenError::Io { path: path.into(), source }),
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A link to a file that is yet to be made: the file will be made at its target, so that is the database.
+    if let Ok(target) = path.read_link() {
+        return absolute(&folder.join(target));
+    }
     let name = path.file_name().ok_or_else(|| OpenError::NoFolder(path.into()))?;
     match folder.canonicalize() {
         Ok(folder) => Ok(folder.join(name)),
