@@ -7,7 +7,9 @@ use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 use support::files::files_with_data;
 use support::process::{ServerProcess, clean, program, run};
+use support::server::{ServerOptions, TestServer, open_sqlite};
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 
 /// A database of three contacts that two observations and a merge made.
 fn three_contacts() -> TempDir {
@@ -100,6 +102,34 @@ fn shell(folder: &Path, line: &str) -> Output {
     let mut bash = Command::new("bash");
     let bash = clean(&mut bash, folder).env("SELFSAME", program());
     bash.args(["-c", &format!("set -o pipefail; {line}")]).output().expect("there is a bash")
+}
+
+/// `export --format csv | head -1` ended with an error about a broken pipe, and exit code 2; in JSON it did not.
+#[tokio::test]
+async fn an_export_whose_reader_has_enough_ends_quietly() {
+    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let server =
+        TestServer::start(open_sqlite(&folder.path().join("selfsame.db")), ServerOptions::default()).await;
+    // More than a pipe and all buffers on the way hold.
+    let mut sending = JoinSet::new();
+    for connection in 0..20 {
+        let mut client = server.client().await;
+        sending.spawn(async move {
+            for number in 0..150 {
+                let email = format!("{}{connection}.{number}@hill.edu", "x".repeat(200));
+                client.identify(Some(&email), None).await.expect("an answer");
+            }
+        });
+    }
+    sending.join_all().await;
+    server.drain().await;
+    for (format, want) in [("jsonl", "{\"id\":1,"), ("csv", "id,phoneNumber,")] {
+        let output = shell(folder.path(), &format!("\"$SELFSAME\" export --format {format} | head -1"));
+        let (code, error) = (output.status.code(), String::from_utf8_lossy(&output.stderr));
+        assert_eq!((code, error.as_ref()), (Some(0), ""), "{format}");
+        let lines = String::from_utf8_lossy(&output.stdout);
+        assert!(lines.starts_with(want) && lines.lines().count() == 1, "{format}: {lines}");
+    }
 }
 
 #[test]

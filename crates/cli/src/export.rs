@@ -121,9 +121,10 @@ impl<W: Write> Rows<W> {
     }
 }
 
-/// The error of the output below, so that a closed pipe is known as one.
+/// The error of the output below, so that a closed pipe is known as one: `csv`'s own conversion hides its kind.
 fn csv_error(error: csv::Error) -> io::Error {
-    error.into()
+    let told = error.to_string();
+    if let csv::ErrorKind::Io(below) = error.into_kind() { below } else { io::Error::other(told) }
 }
 
 fn row(contact: &Contact) -> io::Result<ContactRow<'_>> {
