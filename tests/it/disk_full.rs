@@ -49,7 +49,7 @@ impl Harness {
             disk,
             start,
             newcomer: Arc::default(),
-            newcomers_max: 200_000,
+            newcomers_max: 400_000,
             answers: vec![known.clone()],
             known,
         }
