@@ -77,6 +77,7 @@ fn a_database_of_another_program_is_refused() {
             "error: `PATH` is a SQLite database, but not one of selfsame's\n\
              hint: give selfsame a file of its own with DATABASE_URL=sqlite:PATH; this one was not touched\n",
         );
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "nothing was made beside it");
     }
 }
 
@@ -90,6 +91,7 @@ fn a_file_that_is_no_database_is_refused() {
             ALL,
             "error: `PATH` is not a SQLite database\nhint: check DATABASE_URL; the file was not touched\n",
         );
+        assert_eq!(folder.path().read_dir().unwrap().count(), 1, "nothing was made beside it");
     }
 }
 

@@ -1,14 +1,14 @@
 //! Opening the file: its pragmas, its migrations, and the files that are refused.
 
-use std::fs::OpenOptions;
-use std::io;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::lock::LockError;
+use crate::lock::{LockError, beside};
 
 mod migrations {
     refinery::embed_migrations!("migrations");
@@ -16,6 +16,9 @@ mod migrations {
 
 /// Marks the file as ours in SQLite's own header field: "SELF".
 const APPLICATION_ID: i32 = 0x5345_4c46;
+
+/// The header of a SQLite file; its bytes 68 to 71 are the application's id.
+const HEADER_BYTES: u64 = 100;
 
 /// How long a statement waits for a lock that another process (a backup, a shell) holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -154,6 +157,33 @@ pub fn absolute(path: &Path) -> Result<PathBuf, OpenError> {
     match folder.canonicalize() {
         Ok(folder) => Ok(folder.join(name)),
         Err(_) => Err(OpenError::NoFolder(path.into())),
+    }
+}
+
+/// Refuses a file that isn't ours before anything is made beside it or done to it: even to open it with SQLite
+/// could change it, by recovering what another program left.
+///
+/// Where our lock file stands, the file is ours, and may be open in this process: closing a second handle on it
+/// would drop SQLite's locks, so it isn't looked at.
+pub(crate) fn refuse_others(path: &Path) -> Result<(), OpenError> {
+    if beside(path, ".lock").exists() {
+        return Ok(());
+    }
+    let mut header = Vec::new();
+    match File::open(path).and_then(|file| file.take(HEADER_BYTES).read_to_end(&mut header)) {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(OpenError::Io { path: path.into(), source }),
+    }
+    if header.is_empty() {
+        return Ok(());
+    }
+    if !header.starts_with(b"SQLite format 3\0") {
+        return Err(OpenError::NotADatabase(path.into()));
+    }
+    match header.get(68..72) {
+        Some(id) if id == APPLICATION_ID.to_be_bytes() => Ok(()),
+        _ => Err(OpenError::SomebodyElses(path.into())),
     }
 }
 

@@ -10,7 +10,7 @@ use selfsame_rules::{Head, Identifier, Neighbourhood, Plan};
 use selfsame_store::{Decision, Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::connection::{OpenError, absolute, open_for_reading, open_for_writing};
+use crate::connection::{OpenError, absolute, open_for_reading, open_for_writing, refuse_others};
 use crate::error::store_error;
 use crate::load::load;
 use crate::lock::{WriterLock, beside};
@@ -44,6 +44,7 @@ impl SqliteStore {
     /// [`OpenError::InUse`] at once if another process has it; otherwise what is wrong with the file.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let path = absolute(path)?;
+        refuse_others(&path)?;
         let lock = WriterLock::take(&path).map_err(|error| OpenError::from_lock(&path, error))?;
         let connection = open_for_writing(&path)?;
         let readers = Readers::open(path.clone())?;
@@ -60,6 +61,7 @@ impl SqliteStore {
     /// [`OpenError::Missing`] if there is no file; otherwise what is wrong with it.
     pub fn open_for_reading(path: &Path) -> Result<Self, OpenError> {
         let path = absolute(path)?;
+        refuse_others(&path)?;
         let readers = Readers::open(path.clone())?;
         Ok(Self { path, readers, writing: Mutex::new(None) })
     }
