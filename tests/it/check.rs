@@ -67,7 +67,8 @@ pub(crate) async fn check(rows: &[(&str, &str, &[&str])]) {
         assert_eq!(found, *faults, "{what}: {talk}");
         assert_eq!((output.status.code(), talk.as_ref()), (Some(1), ""), "{what}");
         let last = list.lines().last().unwrap_or_default();
-        let count = format!("{0} faults, of which {0} are listed", faults.len());
+        let count =
+            format!("{0} fault{1}, {0} listed", faults.len(), if faults.len() == 1 { "" } else { "s" });
         assert!(last.ends_with(&count), "{what}: {last}");
         for personal in PERSONAL {
             assert!(!list.contains(personal), "{what}: {personal:?} in {list}");

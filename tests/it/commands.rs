@@ -155,7 +155,7 @@ fn twenty_identify_processes_at_once_make_one_primary() {
     }
     assert_eq!(query(folder.path(), "SELECT count(*), count(linked_id) FROM contacts"), [["1", "0"]]);
     let output = run(folder.path(), &["check"]);
-    insta::assert_snapshot!(text(&output.stdout), @"checked 1 events, 1 contacts, 1 identities, 2 identifiers: all laws hold");
+    insta::assert_snapshot!(text(&output.stdout), @"checked 1 event, 1 contact, 1 identity, 2 identifiers: all laws hold");
 }
 
 #[test]

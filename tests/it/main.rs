@@ -1,6 +1,7 @@
 //! Every test, in one binary: linked once, and each run by nextest in a process of its own.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
+
 mod check;
 mod check_log;
 mod commands;

@@ -115,6 +115,21 @@ async fn the_spelling_of_answers_is_that_of_the_strongest_source() {
     }
 }
 
+/// What users saw: a compose file with `PORT=${PORT}` and no value stopped the server with "cannot parse integer".
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let folder = folder();
+    write(folder.path().join("selfsame.toml"), "port = 0\ndatabase-url = \"sqlite:named.db\"\n").unwrap();
+    let mut command = command(folder.path(), &["serve"]);
+    for variable in
+        ["PORT", "HOST", "DATABASE_URL", "SELFSAME_LOG", "SELFSAME_RESPONSE_SPELLING", "SELFSAME_CONFIG"]
+    {
+        command.env(variable, "");
+    }
+    let _server = ServerProcess::spawn(command).expect("it serves");
+    assert!(folder.path().join("named.db").exists(), "the file's setting counts");
+}
+
 /// Starts a server that must refuse, with exit code 2 and exactly that error; `.env` and the TOML file hold the
 /// texts.
 fn check_refused(arguments: &[&str], dotenv: &str, toml: &str, want: &str) {
@@ -136,7 +151,7 @@ fn settings_that_cannot_be_are_refused_without_being_quoted() {
             "",
             "error: `.env` has a line that can't be read (at its character 4)\nhint: each line is NAME=value\n",
         ),
-        ("", "prot = 1\n", "error: the settings file `selfsame.toml`, line 1: unknown field `prot`\n"),
+        ("", "prot = 1\n", "error: the settings file `selfsame.toml`: unknown field `prot`\n"),
         (
             "",
             "host = \"127.0.0.1\"\ndatabase-url = secret\n",

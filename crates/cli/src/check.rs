@@ -30,12 +30,21 @@ fn tell(report: &Report) -> Outcome {
     for fault in faults {
         println!("fault: {fault}");
     }
-    let found =
-        format!("{events} events, {contacts} contacts, {identities} identities, {identifiers} identifiers");
+    let found = [
+        count(*events, "event", "events"),
+        count(*contacts, "contact", "contacts"),
+        count(*identities, "identity", "identities"),
+        count(*identifiers, "identifier", "identifiers"),
+    ];
+    let found = found.join(", ");
     if *faults_count == 0 {
         println!("checked {found}: all laws hold");
         return Outcome::Done;
     }
-    println!("checked {found}: {faults_count} faults, of which {} are listed", faults.len());
+    println!("checked {found}: {}, {} listed", count(*faults_count, "fault", "faults"), faults.len());
     Outcome::No
+}
+
+fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -51,7 +51,7 @@ impl Database {
 
     /// The database that the settings choose.
     pub(crate) fn chosen_by(settings: &DatabaseSettings) -> Result<Self, InvalidDatabaseUrl> {
-        Self::parse(settings.database_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(DEFAULT_URL))
+        Self::parse(settings.database_url.as_deref().unwrap_or(DEFAULT_URL))
     }
 
     /// The database of a command: its flag, the environment, the file, the default.

@@ -15,7 +15,8 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 /// An identity reconciliation server: which of your customers is this?
@@ -71,7 +72,7 @@ fn main() -> ExitCode {
 fn run() -> anyhow::Result<Outcome> {
     // Before clap looks at the environment, and before there is a second thread.
     settings::load_dotenv()?;
-    let arguments = Arguments::parse();
+    let arguments = parse_arguments();
     let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -82,6 +83,18 @@ fn run() -> anyhow::Result<Outcome> {
             Command::Check(arguments) => check::run(arguments).await,
         }
     })
+}
+
+/// The arguments, with an empty variable of the environment taken for one that isn't set: compose files pass such.
+fn parse_arguments() -> Arguments {
+    fn without_empty(argument: Arg) -> Arg {
+        let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
+        if empty { argument.env(Resettable::Reset) } else { argument }
+    }
+    let command = Arguments::command()
+        .mut_args(without_empty)
+        .mut_subcommands(|subcommand| subcommand.mut_args(without_empty));
+    Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
 }
 
 /// Sends the log to standard error, at the level that `filter` names.

@@ -59,14 +59,18 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
             tracing::debug!(%error, "a connection can't send at once");
         }
     });
-    let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
-    let serving_commands = async {
-        match command_socket::listen(&socket) {
-            Ok(listener) => selfsame_api::serve(listener, commands, server, stopped(stopping)).await,
-            Err(error) => tracing::warn!(
+    let commands_listener = command_socket::listen(&socket)
+        .inspect_err(|error| {
+            tracing::warn!(
                 %error, socket = %socket.display(),
                 "commands that write can't reach this server: its socket can't be made"
-            ),
+            );
+        })
+        .ok();
+    let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
+    let serving_commands = async {
+        if let Some(listener) = commands_listener {
+            selfsame_api::serve(listener, commands, server, stopped(stopping)).await;
         }
     };
     greet(address, &database);
