@@ -58,6 +58,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Takes back how the call that started on this line ended, if it was one that sent: it may have sent all.
+    pub(crate) fn send_whole(&mut self, started: usize, text: &str) -> Result<(), TraceError> {
+        let is_it = |call: &TracedCall| call.started == 2 * started && matches!(call.call, Call::Sent { .. });
+        let Some(place) = self.calls.iter().rposition(is_it) else { return Ok(()) };
+        self.calls.remove(place);
+        self.read(started, None, text)
+    }
+
     /// What a call that happened, or may have, did to the folder or to a client.
     fn effects(
         &mut self,

@@ -68,7 +68,9 @@ impl<'a> CallText<'a> {
             return Some(CallText { name, arguments: split_arguments(rest), outcome: Outcome::Unknown });
         }
         let (arguments, result) = rest.rsplit_once(" = ")?;
-        let outcome = if result.starts_with('?') {
+        // Where a thread is killed as its call returns, `strace` may read the end of another call: an error
+        // that has no name.
+        let outcome = if result.starts_with('?') || result.starts_with("-1 (errno ") {
             Outcome::Unknown
         } else if result.starts_with('-') || result.contains("(INJECTED)") {
             Outcome::DidNotHappen
@@ -190,6 +192,7 @@ mod tests {
         assert_eq!(outcome("fsync(3) = -1 EIO (Input/output error)"), Outcome::DidNotHappen);
         assert_eq!(outcome("fsync(3) = 0 (INJECTED)"), Outcome::DidNotHappen);
         assert_eq!(outcome("fsync(3) = ?"), Outcome::Unknown);
+        assert_eq!(outcome("writev(3) = -1 (errno 18446744073709551598)"), Outcome::Unknown);
         assert_eq!(CallText::parse("fsync(3 <unfinished ...>) = ?", true).unwrap().argument(0), "3");
         assert_eq!(CallText::parse("fsync(3", false).unwrap().outcome, Outcome::Unknown);
     }

@@ -12,6 +12,7 @@
 
 use super::strace_call::Reader;
 use super::strace_line::Line;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fmt;
@@ -214,10 +215,14 @@ impl Trace {
     fn parse(text: &str, folders: &[PathBuf]) -> Result<Trace, TraceError> {
         let mut reader = Reader::new(folders);
         let mut unfinished: HashMap<&str, (usize, String)> = HashMap::new();
+        let mut last_of_thread: HashMap<&str, (usize, Cow<'_, str>)> = HashMap::new();
         for (index, line) in text.lines().enumerate() {
             let malformed = || TraceError::Malformed { line: index + 1 };
             match Line::parse(line).ok_or_else(malformed)? {
-                Line::Whole { thread: _, text } => reader.read(index, Some(index), text)?,
+                Line::Whole { thread, text } => {
+                    reader.read(index, Some(index), text)?;
+                    last_of_thread.insert(thread, (index, text.into()));
+                }
                 Line::Started { thread, text } => {
                     unfinished.insert(thread, (index, text.to_owned()));
                 }
@@ -225,8 +230,15 @@ impl Trace {
                     let (started, mut whole) = unfinished.remove(thread).ok_or_else(malformed)?;
                     whole.push_str(text);
                     reader.read(started, Some(index), &whole)?;
+                    last_of_thread.insert(thread, (started, whole.into()));
                 }
-                Line::Ended { thread: _ } | Line::Other => {}
+                // Where a thread is killed as its call returns, `strace` may show another call's result.
+                Line::Ended { thread } => {
+                    if let Some((started, text)) = last_of_thread.remove(thread) {
+                        reader.send_whole(started, &text)?;
+                    }
+                }
+                Line::Other => {}
             }
         }
         for (started, text) in unfinished.into_values() {
@@ -330,6 +342,18 @@ pub(crate) mod tests {
         ]);
         let sync = Call::Sync { file: file("a") };
         assert_eq!(calls, [(0, None, sync), (1, None, write("a", 0, "xy")), (2, None, write("a", 0, "z"))]);
+    }
+
+    #[test]
+    fn an_answer_may_have_gone_out_whole_when_its_thread_was_killed_next() {
+        for result in ["1", "-1 (errno 18446744073709551598)"] {
+            let calls = calls(&[
+                &format!(r#"7 writev(9<'socket:[5]'>, [{{iov_base="'ok'", iov_len=2}}], 1) = {result}"#),
+                "7 +++ killed by SIGKILL +++",
+            ]);
+            let sent = Call::Sent { connection: "socket:[5]".into(), bytes: b"ok".into() };
+            assert_eq!(calls, [(0, None, sent)]);
+        }
     }
 
     #[test]
