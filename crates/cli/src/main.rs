@@ -63,10 +63,26 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", told(&error));
             ExitCode::from(2)
         }
     }
+}
+
+/// An error and its causes in one line, each said once, and the hints below.
+fn told(error: &anyhow::Error) -> String {
+    let (mut line, mut hints) = (String::new(), String::new());
+    for cause in error.chain().map(ToString::to_string) {
+        let (what, hint) = cause.split_once("\nhint: ").unwrap_or((&cause, ""));
+        if !line.contains(what) {
+            let colon = if line.is_empty() { "" } else { ": " };
+            line.extend([colon, what]);
+        }
+        if !hint.is_empty() {
+            hints.extend(["\nhint: ", hint]);
+        }
+    }
+    line + &hints
 }
 
 fn run() -> anyhow::Result<Outcome> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use crate::error::is_shared_memory_without_room;
 use crate::lock::{LockError, beside};
 
 mod migrations {
@@ -124,17 +125,12 @@ impl OpenError {
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase(path.into()),
             Some(ErrorCode::DiskFull) => Self::NoSpace(path.into()),
-            // A full disk has a name of its own where the file is one that processes share as memory.
             Some(ErrorCode::SystemIoFailure) if is_shared_memory_without_room(&source) => {
                 Self::NoSpace(path.into())
             }
             _ => Self::Sqlite { path: path.into(), source },
         }
     }
-}
-
-fn is_shared_memory_without_room(error: &rusqlite::Error) -> bool {
-    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// The one spelling of a database's path, so that two servers on one file meet at one lock.

@@ -9,6 +9,7 @@ use selfsame_store::StoreError;
 pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::NoSpace,
+        Some(ErrorCode::SystemIoFailure) if is_shared_memory_without_room(&error) => StoreError::NoSpace,
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
@@ -19,6 +20,11 @@ pub(crate) fn store_error(error: rusqlite::Error) -> StoreError {
         ) => StoreError::Unavailable(Arc::new(error)),
         _ => StoreError::failed(error),
     }
+}
+
+/// A full disk has a name of its own where the file is one that processes share as memory.
+pub(crate) fn is_shared_memory_without_room(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }
 
 /// The error of a COMMIT: after a failed write or sync, frames of it may be found again by a recovery.
