@@ -123,7 +123,7 @@ impl Checking {
         if let Some(difference) = self.ledger.difference(contact) {
             self.fault(format_args!("contact {id} is not what the log adds up to: {difference}"));
         }
-        if let Ok(place) = usize::try_from(id.0) {
+        if let Some(place) = self.ledger.place(id) {
             if self.stored.len() <= place {
                 self.stored.resize(place + 1, None);
             }

@@ -11,6 +11,10 @@ use selfsame_rules::{Contact, ContactId, Identifier, Tables, Timestamp};
 /// No contact: ids begin at 1.
 const NONE: i64 = 0;
 
+/// The most ids that may be left out before one. Only a damaged number leaves out more, and it must not cost its
+/// size in memory.
+const IDS_LEFT_OUT_MAX: usize = 10_000_000;
+
 /// What one contact must look like: the same few bytes, whatever its identifiers.
 #[derive(Clone, Copy, Debug)]
 struct Folded {
@@ -39,6 +43,9 @@ pub(crate) enum Impossible {
     /// Ids are never given twice, and begin at 1.
     #[error("it makes contact {0}, whose id was given before or is none")]
     IdTaken(ContactId),
+    /// Ids follow each other.
+    #[error("it makes contact {0}, whose id is far from all before it")]
+    IdOutOfReach(ContactId),
     /// It names a contact that no event made.
     #[error("it names contact {0}, which no event before it made")]
     NoSuchContact(ContactId),
@@ -91,6 +98,12 @@ impl Ledger {
         self.ids().filter(|id| self.get(*id).is_some_and(|folded| folded.owns != 0))
     }
 
+    /// The place of an id in a list by id; none for an id that no list of this length should reach.
+    pub(crate) fn place(&self, id: ContactId) -> Option<usize> {
+        let place = usize::try_from(id.0).ok()?;
+        (place <= self.contacts.len().saturating_add(IDS_LEFT_OUT_MAX)).then_some(place)
+    }
+
     fn get(&self, id: ContactId) -> Option<&Folded> {
         self.contacts.get(usize::try_from(id.0).ok()?)?.as_ref()
     }
@@ -117,10 +130,10 @@ impl Tables for Ledger {
 
     fn insert_contact(&mut self, contact: Contact) -> Result<(), Impossible> {
         let id = contact.id;
-        let place = usize::try_from(id.0).map_err(|_| Impossible::IdTaken(id))?;
         if id.0 == NONE || self.get(id).is_some() {
             return Err(Impossible::IdTaken(id));
         }
+        let place = self.place(id).ok_or(Impossible::IdOutOfReach(id))?;
         if self.contacts.len() <= place {
             self.contacts.resize(place + 1, None);
         }
