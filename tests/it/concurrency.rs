@@ -24,7 +24,7 @@ struct Round {
 /// Lets `clients` send `operations` each over the values of `people`, then reads every value once.
 async fn round(
     random: &mut Random,
-    (clients, operations, people): (usize, usize, u64),
+    (clients, operations, people, family): (usize, usize, u64, u64),
     wrap: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>,
 ) -> Round {
     let (_folder, store) = sqlite_store();
@@ -33,7 +33,7 @@ async fn round(
     let by_client = (0..clients)
         .map(|_| {
             let mut random = random.fork();
-            (0..operations).map(|_| Sent::random(&mut random, people)).collect()
+            (0..operations).map(|_| Sent::random(&mut random, people, family)).collect()
         })
         .collect();
     let mut history = record(server.address, by_client).await;
@@ -86,7 +86,8 @@ async fn short_histories_of_64_clients_are_linearizable() {
     let mut operations = 0;
     for number in 0..rounds {
         // One request each, over few enough people that most of them meet.
-        let round = round(&mut random, (64, 1, 8 + number % 24), |store| store).await;
+        let people = 8 + number % 24;
+        let round = round(&mut random, (64, 1, people, people), |store| store).await;
         assert_eq!(violations(&round, true), [], "round {number}");
         assert_eq!(round.faults, Vec::<String>::new(), "round {number}");
         operations += round.history.len();
@@ -101,7 +102,7 @@ async fn a_long_history_of_64_clients_breaks_no_law() {
     let mut random = Random::of_this_run();
     let operations = Size::of_this_run().pick(60, 2_000);
     let people = Size::of_this_run().pick(300, 6_000);
-    let round = round(&mut random, (64, operations, people), |store| store).await;
+    let round = round(&mut random, (64, operations, people, 20), |store| store).await;
     assert_eq!(violations(&round, false), []);
     assert_eq!(round.faults, Vec::<String>::new());
     proved(&format!("HTTP: a history of 64 clients and {} operations breaks no law", round.history.len()));
@@ -136,7 +137,7 @@ async fn fifty_equal_newcomers_at_once_make_one_primary_every_time() {
 async fn a_skipped_relink_is_caught() {
     let mut random = Random::of_this_run();
     let faulty = |store| -> Arc<dyn Store> { FaultyStore::new(store, Fault::SkippedRelink) };
-    let round = round(&mut random, (64, 4, 20), faulty).await;
+    let round = round(&mut random, (64, 4, 20, 20), faulty).await;
     assert_ne!(violations(&round, false), []);
 }
 
@@ -144,6 +145,6 @@ async fn a_skipped_relink_is_caught() {
 async fn a_decision_on_a_stale_load_is_caught() {
     let mut random = Random::of_this_run();
     let faulty = |store| -> Arc<dyn Store> { FaultyStore::new(store, Fault::StaleLoad) };
-    let round = round(&mut random, (64, 4, 20), faulty).await;
+    let round = round(&mut random, (64, 4, 20, 20), faulty).await;
     assert_ne!(violations(&round, false), []);
 }

@@ -20,9 +20,13 @@ pub struct Sent {
 
 impl Sent {
     /// Of `people` e-mails and as many phones: both, or one of them once in three times.
-    pub fn random(random: &mut Random, people: u64) -> Self {
-        let email = format!("person{}@x.org", random.below(people));
-        let phone = format!("{}", 100 + random.below(people));
+    ///
+    /// Only members of one family of so many ever meet, so that no answer grows with the number of people.
+    pub fn random(random: &mut Random, people: u64, family: u64) -> Self {
+        let person = random.below(people);
+        let relative = person / family * family + random.below(family);
+        let email = format!("person{person}@x.org");
+        let phone = format!("{}", 100 + relative);
         match random.below(6) {
             0 => Self { email: Some(email), phone: None },
             1 => Self { email: None, phone: Some(phone) },
