@@ -64,7 +64,7 @@ fn the_port_is_that_of_the_strongest_source() {
         };
         let said = ServerProcess::spawn(from_sources(folder.path(), strongest, &setting, port));
         let said = said.err().expect("the port is taken");
-        let want = format!("error: can't listen on 127.0.0.1:{}\nhint: ", ports[strongest].0);
+        let want = format!("error: can't listen on 127.0.0.1:{}: ", ports[strongest].0);
         assert!(said.contains(&want), "{}: {said}", SOURCES[strongest]);
     }
 }
