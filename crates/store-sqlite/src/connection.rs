@@ -207,7 +207,8 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
 /// A connection that reads. It refuses a file whose schema isn't exactly this version's.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     let sqlite = |source| OpenError::from_sqlite(path, source);
-    if !path.exists() {
+    // An empty file is what a server leaves that was stopped before it made its database.
+    if path.metadata().map_or(true, |metadata| metadata.is_file() && metadata.len() == 0) {
         return Err(OpenError::Missing(path.into()));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

@@ -10,6 +10,7 @@
 mod carry_out;
 mod connection;
 mod error;
+mod file;
 mod load;
 mod lock;
 mod readers;

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::connection::{OpenError, absolute, open_for_reading, open_for_writing, refuse_others};
 use crate::error::store_error;
+use crate::file::OpenedFile;
 use crate::load::load;
 use crate::lock::{WriterLock, beside};
 use crate::readers::Readers;
@@ -32,6 +33,7 @@ pub struct SqliteStore {
 struct Writing {
     jobs: mpsc::Sender<Job>,
     thread: JoinHandle<()>,
+    file: OpenedFile,
     /// Given back last, when the thread has closed its connection.
     lock: WriterLock,
 }
@@ -48,10 +50,12 @@ impl SqliteStore {
         let lock = WriterLock::take(&path).map_err(|error| OpenError::from_lock(&path, error))?;
         let connection = open_for_writing(&path)?;
         let readers = Readers::open(path.clone())?;
+        let file =
+            OpenedFile::at(path.clone()).map_err(|source| OpenError::Io { path: path.clone(), source })?;
         let (jobs, waiting) = mpsc::channel(16);
-        let thread = writer::start(connection, waiting)
+        let thread = writer::start(connection, file.clone(), waiting)
             .map_err(|source| OpenError::Io { path: path.clone(), source })?;
-        Ok(Self { path, readers, writing: Mutex::new(Some(Writing { jobs, thread, lock })) })
+        Ok(Self { path, readers, writing: Mutex::new(Some(Writing { jobs, thread, file, lock })) })
     }
 
     /// Opens the file for reading, beside a process that writes or without one. It changes nothing in it.
@@ -83,6 +87,11 @@ impl SqliteStore {
     fn jobs(&self) -> Result<mpsc::Sender<Job>, StoreError> {
         let writing = self.writing.lock().expect("nothing panics while it holds this");
         writing.as_ref().map(|writing| writing.jobs.clone()).ok_or(StoreError::NotWritable)
+    }
+
+    fn file_still_there(&self) -> Result<(), StoreError> {
+        let writing = self.writing.lock().expect("nothing panics while it holds this");
+        writing.as_ref().map_or(Ok(()), |writing| writing.file.still_there())
     }
 
     /// Runs `work` on a connection and a thread of its own, so that it may take its time.
@@ -137,6 +146,7 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
+        self.file_still_there()?;
         self.load(WorkspaceKey::DEFAULT, Vec::new()).await.map(|_| ())
     }
 
@@ -153,7 +163,7 @@ impl Store for SqliteStore {
     async fn close(&self) -> Result<(), StoreError> {
         self.readers.close().await;
         let writing = self.writing.lock().expect("nothing panics while it holds this").take();
-        let Some(Writing { jobs, thread, lock }) = writing else { return Ok(()) };
+        let Some(Writing { jobs, thread, lock, .. }) = writing else { return Ok(()) };
         drop(jobs);
         let joined = tokio::task::spawn_blocking(move || thread.join()).await;
         drop(lock);

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::carry_out::carry_out;
 use crate::error::{commit_error, store_error};
+use crate::file::OpenedFile;
 use crate::load::load;
 
 /// A write that waits for its turn.
@@ -23,11 +24,12 @@ pub(crate) struct Job {
 /// Starts the thread. It ends, and closes its connection, when every sender of `jobs` is gone.
 pub(crate) fn start(
     mut connection: Connection,
+    file: OpenedFile,
     mut jobs: mpsc::Receiver<Job>,
 ) -> std::io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("selfsame-writer".to_owned()).spawn(move || {
         while let Some(mut job) = jobs.blocking_recv() {
-            let result = write_or_survive(&mut connection, &mut job);
+            let result = write_or_survive(&mut connection, &file, &mut job);
             // Nobody waits any more if the server is being torn down; what was committed stays so.
             let _ = job.answer.send(result);
         }
@@ -37,13 +39,18 @@ pub(crate) fn start(
 
 /// A panic on the way, in a decision for example, is a fault of ours; it costs its own batch, not the writer.
 /// The transaction is rolled back as the stack unwinds.
-fn write_or_survive(connection: &mut Connection, job: &mut Job) -> Result<Plan, StoreError> {
-    catch_unwind(AssertUnwindSafe(|| write(connection, job)))
+fn write_or_survive(
+    connection: &mut Connection,
+    file: &OpenedFile,
+    job: &mut Job,
+) -> Result<Plan, StoreError> {
+    catch_unwind(AssertUnwindSafe(|| write(connection, file, job)))
         .unwrap_or_else(|_| Err(StoreError::failed("the write panicked")))
 }
 
 /// Load, decide, write, in one transaction that holds SQLite's write lock from its start.
-fn write(connection: &mut Connection, job: &mut Job) -> Result<Plan, StoreError> {
+fn write(connection: &mut Connection, file: &OpenedFile, job: &mut Job) -> Result<Plan, StoreError> {
+    file.still_there()?;
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
     let neighbourhood = load(&transaction, job.workspace, &job.identifiers)?;
