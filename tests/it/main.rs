@@ -14,6 +14,7 @@ mod kill;
 mod known_customer;
 mod limits;
 mod million;
+mod misfortunes;
 mod people;
 mod power_cut;
 mod queue;

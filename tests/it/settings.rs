@@ -130,6 +130,17 @@ fn an_empty_variable_is_one_that_is_not_set() {
     assert!(folder.path().join("named.db").exists(), "the file's setting counts");
 }
 
+/// What users saw: `DATABASE_URL=` in the environment hid the one in `.env`, and a new, empty database was served.
+#[test]
+fn an_empty_variable_does_not_hide_what_dotenv_says() {
+    let folder = folder();
+    write(folder.path().join(".env"), "DATABASE_URL=sqlite:from-dotenv.db\nPORT=0\n").unwrap();
+    let mut command = command(folder.path(), &["serve"]);
+    command.env("DATABASE_URL", "");
+    let _server = ServerProcess::spawn(command).expect("it serves");
+    assert!(folder.path().join("from-dotenv.db").exists(), "what `.env` says counts");
+}
+
 /// Starts a server that must refuse, with exit code 2 and exactly that error; `.env` and the TOML file hold the
 /// texts.
 fn check_refused(arguments: &[&str], dotenv: &str, toml: &str, want: &str) {

@@ -6,7 +6,7 @@ use selfsame_store_sqlite::SqliteStore;
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, start_log};
+use crate::{CommonArguments, Outcome, put, start_log};
 
 #[derive(clap::Args)]
 pub(crate) struct CheckArguments {
@@ -22,13 +22,13 @@ pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<Outcome> {
     let store = SqliteStore::open_for_reading(&database.path)?;
     let report = check(&store, WorkspaceKey::DEFAULT).await?;
     store.close().await?;
-    Ok(tell(&report))
+    tell(&report)
 }
 
-fn tell(report: &Report) -> Outcome {
+fn tell(report: &Report) -> anyhow::Result<Outcome> {
     let Report { events, contacts, identities, identifiers, faults, faults_count } = report;
     for fault in faults {
-        println!("fault: {fault}");
+        put(&format!("fault: {fault}"))?;
     }
     let found = [
         count(*events, "event", "events"),
@@ -38,11 +38,11 @@ fn tell(report: &Report) -> Outcome {
     ];
     let found = found.join(", ");
     if *faults_count == 0 {
-        println!("checked {found}: all laws hold");
-        return Outcome::Done;
+        put(&format!("checked {found}: all laws hold"))?;
+        return Ok(Outcome::Done);
     }
-    println!("checked {found}: {}, {} listed", count(*faults_count, "fault", "faults"), faults.len());
-    Outcome::No
+    put(&format!("checked {found}: {}, {} listed", count(*faults_count, "fault", "faults"), faults.len()))?;
+    Ok(Outcome::No)
 }
 
 fn count(number: u64, one: &str, many: &str) -> String {

@@ -44,6 +44,7 @@ impl Database {
         match path {
             "" => Err(InvalidDatabaseUrl::NoPath),
             ":memory:" => Err(InvalidDatabaseUrl::InMemory),
+            _ if path.ends_with('/') => Err(InvalidDatabaseUrl::NoPath),
             _ if path.contains('?') => Err(InvalidDatabaseUrl::Parameters),
             _ => Ok(Self { path: path.into() }),
         }
@@ -82,6 +83,7 @@ mod tests {
             ("sqlite:///var/lib/selfsame.db", Ok("/var/lib/selfsame.db")),
             ("sqlite:", Err(InvalidDatabaseUrl::NoPath)),
             ("sqlite://", Err(InvalidDatabaseUrl::NoPath)),
+            ("sqlite:folder/", Err(InvalidDatabaseUrl::NoPath)),
             ("sqlite::memory:", Err(InvalidDatabaseUrl::InMemory)),
             ("sqlite:a.db?mode=ro", Err(InvalidDatabaseUrl::Parameters)),
             ("postgresql://user:secret@db/shop", Err(InvalidDatabaseUrl::Postgres)),

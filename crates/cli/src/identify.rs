@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, command_socket, start_log};
+use crate::{CommonArguments, Outcome, command_socket, put, say, start_log};
 
 /// How long to wait for another command that has the database open.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -44,13 +44,13 @@ pub(crate) async fn run(arguments: IdentifyArguments) -> anyhow::Result<Outcome>
     let seen = serde_json::json!({ "email": arguments.email, "phoneNumber": arguments.phone });
     let (status, body) = answer(&database, &seen.to_string()).await?;
     if status == StatusCode::OK {
-        println!("{body}");
+        put(&body)?;
         return Ok(Outcome::Done);
     }
     let problem: Value = serde_json::from_str(&body).unwrap_or_default();
     let detail = problem["detail"].as_str().unwrap_or("the server gave no reason");
     if status.is_client_error() {
-        eprintln!("error: {detail}");
+        say(&format!("error: {detail}"));
         return Ok(Outcome::No);
     }
     anyhow::bail!("{detail}")

@@ -11,10 +11,12 @@ mod identify;
 mod serve;
 mod settings;
 
-use std::io::IsTerminal;
+use std::collections::HashMap;
+use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::builder::Resettable;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
@@ -63,7 +65,7 @@ fn main() -> ExitCode {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
         Err(error) => {
-            eprintln!("error: {}", told(&error));
+            say(&format!("error: {}", told(&error)));
             ExitCode::from(2)
         }
     }
@@ -86,9 +88,7 @@ fn told(error: &anyhow::Error) -> String {
 }
 
 fn run() -> anyhow::Result<Outcome> {
-    // Before clap looks at the environment, and before there is a second thread.
-    settings::load_dotenv()?;
-    let arguments = parse_arguments();
+    let arguments = parse_arguments(&settings::load_dotenv()?);
     let command = arguments.command.unwrap_or(Command::Serve(arguments.serve));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -101,27 +101,51 @@ fn run() -> anyhow::Result<Outcome> {
     })
 }
 
-/// The arguments, with an empty variable of the environment taken for one that isn't set: compose files pass such.
-fn parse_arguments() -> Arguments {
-    fn without_empty(argument: Arg) -> Arg {
-        let empty = argument.get_env().and_then(std::env::var_os).is_some_and(|value| value.is_empty());
-        if empty { argument.env(Resettable::Reset) } else { argument }
-    }
-    let command = Arguments::command()
-        .mut_args(without_empty)
-        .mut_subcommands(|subcommand| subcommand.mut_args(without_empty));
+/// The arguments: a flag beats the environment, and that beats what `.env` says.
+///
+/// An empty variable is taken for one that isn't set: compose files pass such.
+fn parse_arguments(dotenv: &HashMap<String, String>) -> Arguments {
+    let settle = |argument: Arg| {
+        let Some(name) = argument.get_env().map(std::ffi::OsStr::to_owned) else { return argument };
+        let empty = std::env::var_os(&name).is_some_and(|value| value.is_empty());
+        let argument = if empty { argument.env(Resettable::Reset) } else { argument };
+        match name.to_str().and_then(|name| dotenv.get(name)).filter(|value| !value.is_empty()) {
+            // Hidden, because it may be a password.
+            Some(value) => argument.default_value(value.clone()).hide_default_value(true),
+            None => argument,
+        }
+    };
+    let command =
+        Arguments::command().mut_args(settle).mut_subcommands(|subcommand| subcommand.mut_args(settle));
     Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// Talks to a person, on standard error. Where that can't be written, there is nobody to tell so.
+fn say(text: &str) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Puts data on standard output. That its reader has had enough is no error.
+fn put(text: &str) -> anyhow::Result<()> {
+    match writeln!(io::stdout(), "{text}") {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("can't write to standard output"),
+    }
 }
 
 /// Sends the log to standard error, at the level that `filter` names.
 fn start_log(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter).map_err(|_| {
+    // Of migrations, what the greeting says is enough.
+    let filter = EnvFilter::try_new(format!("refinery_core=warn,{filter}")).map_err(|_| {
         anyhow::anyhow!("`--log` is no log filter\nhint: try `info`, or `selfsame_service=debug,warn`")
     })?;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(io::stderr)
+        // A log that can't be written (its disk is full, its reader is gone) must cost no answer: told on standard
+        // error, which is that log, the failure would be a panic.
+        .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal())
         .init();
     Ok(())
 }

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::database::Database;
 use crate::settings::{Settings, load_file};
-use crate::{CommonArguments, Outcome, command_socket, start_log};
+use crate::{CommonArguments, Outcome, command_socket, say, start_log};
 
 #[derive(clap::Args)]
 pub(crate) struct ServeArguments {
@@ -30,7 +30,7 @@ pub(crate) struct ServeArguments {
 
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let settings = arguments.settings.or(load_file(arguments.common.config.as_deref())?);
-    start_log(settings.log.as_deref().unwrap_or("info,refinery_core=warn"))?;
+    start_log(settings.log.as_deref().unwrap_or("info"))?;
     let database = Database::chosen_by(&settings.database)?;
     let addresses = addresses(&settings).await?;
 
@@ -161,12 +161,12 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
 }
 
 fn greet(address: SocketAddr, database: &Database) {
-    eprintln!(
+    say(&format!(
         "selfsame {version} is ready\n\
          \x20 address   http://{address}\n\
          \x20 database  {database}\n\
          \x20 try it    curl -s http://{address}/identify -H 'content-type: application/json' \\\n\
          \x20             -d '{{\"email\":\"lorraine@hillvalley.edu\",\"phoneNumber\":\"123456\"}}'",
         version = env!("CARGO_PKG_VERSION"),
-    );
+    ));
 }

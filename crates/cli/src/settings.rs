@@ -3,6 +3,7 @@
 //! Flags and file share one struct, so that they can't drift apart: clap fills it from flags and environment,
 //! serde from the file, and [`Settings::or`] lays one over the other.
 
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -104,11 +105,12 @@ impl DatabaseSettings {
     }
 }
 
-/// Puts what `.env` of the current folder says into the environment, below what is there already.
-pub(crate) fn load_dotenv() -> anyhow::Result<()> {
-    match dotenvy::from_path(".env") {
-        Ok(()) => Ok(()),
-        Err(error) if error.not_found() => Ok(()),
+/// What `.env` of the current folder says, by name; nothing if there is none.
+pub(crate) fn load_dotenv() -> anyhow::Result<HashMap<String, String>> {
+    let read = dotenvy::from_path_iter(".env").and_then(Iterator::collect);
+    match read {
+        Ok(settings) => Ok(settings),
+        Err(error) if error.not_found() => Ok(HashMap::new()),
         // The error holds the line, and the line may hold a password.
         Err(dotenvy::Error::LineParse(_, position)) => {
             bail!(
