@@ -77,10 +77,11 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     tokio::join!(serving, serving_commands);
 
     tracing::info!("draining: committing what waits");
-    engine.drain().await?;
+    // While the lock is still ours: a moment later the socket could be that of the next server.
     if let Err(error) = std::fs::remove_file(&socket) {
         tracing::debug!(%error, "the socket for commands was gone already");
     }
+    engine.drain().await?;
     tracing::info!("ended");
     Ok(Outcome::Done)
 }
