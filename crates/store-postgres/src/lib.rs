@@ -1,0 +1,1 @@
+//! The production store: PostgreSQL, and any number of replicas on it.
