@@ -11,7 +11,7 @@ use std::process::Command;
 
 use rustix::process::Signal;
 use selfsame_service::check::check;
-use selfsame_store::{Store, WorkspaceKey};
+use selfsame_store::{Migrations, Store, WorkspaceKey};
 use selfsame_store_sqlite::SqliteStore;
 use support::acknowledged::{Answer, Found, Loss};
 use support::disk::power_cut::rebuild;
@@ -166,7 +166,8 @@ impl fmt::Display for Fault {
 /// Opens what a cut left behind as a server does, and says what is wrong with it.
 async fn judge(folder: &Path, answers: &[Answer]) -> Result<(), Fault> {
     let damaged = |error: &dyn Error| Fault::Damaged(error.to_string());
-    let store = SqliteStore::open(&folder.join(DATABASE)).map_err(|error| damaged(&error))?;
+    let store =
+        SqliteStore::open(&folder.join(DATABASE), Migrations::Apply).map_err(|error| damaged(&error))?;
     let report = check(&store, WorkspaceKey::DEFAULT).await.map_err(|error| damaged(&error))?;
     if report.faults_count > 0 {
         return Err(Fault::Damaged(report.faults.join("; ")));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use selfsame_api::{ApiSettings, ResponseSpelling, ServerSettings, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Clock, Engine, EngineSettings, SystemClock};
-use selfsame_store::{Store, WorkspaceKey};
+use selfsame_store::{Migrations, Store, WorkspaceKey};
 use selfsame_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -91,5 +91,5 @@ pub fn sqlite_store() -> (TempDir, Arc<SqliteStore>) {
 
 /// The SQLite store of that file.
 pub fn open_sqlite(path: &Path) -> Arc<SqliteStore> {
-    Arc::new(SqliteStore::open(path).unwrap_or_else(|error| panic!("{error}")))
+    Arc::new(SqliteStore::open(path, Migrations::Apply).unwrap_or_else(|error| panic!("{error}")))
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 use selfsame_rules::{Contact, ContactId, Event, Identifier, IdentifierKind, Plan, Tables, Timestamp, apply};
-use selfsame_store::{WorkspaceKey, event_text};
+use selfsame_store::{WorkspaceKey, declared_text, event_text};
 
 use crate::rows;
 
@@ -83,7 +83,7 @@ impl Tables for SqlTables<'_> {
                 contact.id.0,
                 rows::column(&contact.identifiers, &IdentifierKind::Email),
                 rows::column(&contact.identifiers, &IdentifierKind::Phone),
-                rows::declared_column(&contact.identifiers),
+                declared_text::write(&contact.identifiers),
                 contact.linked_to.map(|primary| primary.0),
                 contact.created_at.as_milliseconds(),
                 contact.updated_at.as_milliseconds(),

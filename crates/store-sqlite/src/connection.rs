@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use selfsame_store::Migrations;
 
 use crate::error::is_shared_memory_without_room;
 use crate::lock::{LockError, beside};
@@ -71,7 +72,7 @@ pub enum OpenError {
     /// The file has a schema that is older than this version's, and may not be changed because it is only read.
     #[error(
         "the database `{}` has schema {found}, and this version reads {known}\n\
-         hint: let `selfsame serve` of this version open it once", .path.display()
+         hint: run `selfsame migrate`, or let `selfsame serve` of this version open it once", .path.display()
     )]
     Older {
         /// The database.
@@ -183,9 +184,26 @@ pub(crate) fn refuse_others(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// The connection that writes: makes the file if it isn't there, and brings its schema up to date.
-pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
+/// The migrations of this version that the file does not have yet, by version and name; all, if there is no file.
+pub(crate) fn pending(path: &Path) -> Result<Vec<String>, OpenError> {
     let sqlite = |source| OpenError::from_sqlite(path, source);
+    let found = if is_missing(path) {
+        0
+    } else {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        schema(&Connection::open_with_flags(path, flags).map_err(sqlite)?, path)?
+    };
+    let runner = migrations::migrations::runner();
+    let pending = runner.get_migrations().iter().filter(|migration| i64::from(migration.version()) > found);
+    Ok(pending.map(ToString::to_string).collect())
+}
+
+/// The connection that writes. If it may, it makes the file where there is none, and brings its schema up to date.
+pub(crate) fn open_for_writing(path: &Path, allowed: Migrations) -> Result<Connection, OpenError> {
+    let sqlite = |source| OpenError::from_sqlite(path, source);
+    if allowed == Migrations::Expect && is_missing(path) {
+        return Err(OpenError::Missing(path.into()));
+    }
     make_private_file(path).map_err(|source| OpenError::Io { path: path.into(), source })?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
@@ -193,9 +211,12 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
     if is_empty(&connection).map_err(sqlite)? {
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(sqlite)?;
     }
-    let found = schema(&connection, path)?;
+    let (found, known) = (schema(&connection, path)?, known_schema());
+    if found < known && allowed == Migrations::Expect {
+        return Err(OpenError::Older { path: path.into(), found, known });
+    }
     set_up_writing(&connection).map_err(sqlite)?;
-    if found < known_schema() {
+    if found < known {
         migrations::migrations::runner()
             .set_grouped(true)
             .run(&mut connection)
@@ -207,8 +228,7 @@ pub(crate) fn open_for_writing(path: &Path) -> Result<Connection, OpenError> {
 /// A connection that reads. It refuses a file whose schema isn't exactly this version's.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     let sqlite = |source| OpenError::from_sqlite(path, source);
-    // An empty file is what a server leaves that was stopped before it made its database.
-    if path.metadata().map_or(true, |metadata| metadata.is_file() && metadata.len() == 0) {
+    if is_missing(path) {
         return Err(OpenError::Missing(path.into()));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -221,6 +241,11 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     connection.pragma_update(None, "cache_size", -16_384).map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
+}
+
+/// An empty file is what a server leaves that was stopped before it made its database.
+fn is_missing(path: &Path) -> bool {
+    path.metadata().map_or(true, |metadata| metadata.is_file() && metadata.len() == 0)
 }
 
 /// Makes the file, if it isn't there, for its owner's eyes only: it will hold personal data. SQLite gives the

@@ -113,7 +113,8 @@ mod tests {
     #[test]
     fn no_lookup_and_no_relink_reads_a_whole_workspace() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = open_for_writing(&folder.path().join("selfsame.db")).unwrap();
+        let connection =
+            open_for_writing(&folder.path().join("selfsame.db"), selfsame_store::Migrations::Apply).unwrap();
         for query in [HEAD, OWNER, IDENTITY, RELINK_PRIMARY, RELINK_SECONDARIES] {
             let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
             let parameters = (1..=statement.parameter_count()).map(|_| 1).collect::<Vec<i64>>();

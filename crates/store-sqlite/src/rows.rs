@@ -3,7 +3,7 @@
 use rusqlite::types::Type;
 use rusqlite::{Row, ToSql};
 use selfsame_rules::{Contact, ContactId, Identifier, IdentifierKind, Timestamp};
-use serde_json::{Map, Value};
+use selfsame_store::declared_text;
 
 /// The columns that [`contact`] reads, in its order.
 macro_rules! contact_columns {
@@ -23,7 +23,7 @@ pub(crate) fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
         identifiers.push(Identifier::from_stored(IdentifierKind::Phone, phone));
     }
     if let Some(declared) = text(row, 3)? {
-        identifiers.extend(read_declared(declared).map_err(|()| unreadable(3))?);
+        identifiers.extend(declared_text::read(declared).map_err(|_| unreadable(3))?);
     }
     Ok(Contact {
         id: ContactId(row.get(0)?),
@@ -35,35 +35,12 @@ pub(crate) fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     })
 }
 
-/// The column `declared` for these identifiers: a JSON object of the kinds that have no column, if any.
-pub(crate) fn declared_column(identifiers: &[Identifier]) -> Option<String> {
-    let declared: Map<String, Value> = identifiers
-        .iter()
-        .filter(|identifier| matches!(identifier.kind(), IdentifierKind::Declared(_)))
-        .map(|identifier| (identifier.kind().name().to_owned(), identifier.value().into()))
-        .collect();
-    (!declared.is_empty()).then(|| Value::Object(declared).to_string())
-}
-
 /// The value that a built-in kind has among these identifiers: its column.
 pub(crate) fn column<'contact>(
     identifiers: &'contact [Identifier],
     kind: &IdentifierKind,
 ) -> impl ToSql + use<'contact> {
     identifiers.iter().find(|identifier| identifier.kind() == kind).map(Identifier::value)
-}
-
-fn read_declared(text: &str) -> Result<Vec<Identifier>, ()> {
-    let Ok(Value::Object(declared)) = serde_json::from_str(text) else { return Err(()) };
-    let mut identifiers = declared
-        .iter()
-        .map(|(name, value)| {
-            let kind = IdentifierKind::from_name(name).map_err(|_| ())?;
-            Ok(Identifier::from_stored(kind, value.as_str().ok_or(())?))
-        })
-        .collect::<Result<Vec<_>, ()>>()?;
-    identifiers.sort();
-    Ok(identifiers)
 }
 
 /// The error of a column that isn't what this version writes. Without the text: that is somebody's data.

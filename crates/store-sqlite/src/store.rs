@@ -7,10 +7,10 @@ use std::thread::JoinHandle;
 use async_trait::async_trait;
 use rusqlite::Connection;
 use selfsame_rules::{Head, Identifier, Neighbourhood, Plan};
-use selfsame_store::{Decision, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_store::{Decision, Migrations, Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::connection::{OpenError, absolute, open_for_reading, open_for_writing, refuse_others};
+use crate::connection::{OpenError, absolute, open_for_reading, open_for_writing, pending, refuse_others};
 use crate::error::store_error;
 use crate::file::OpenedFile;
 use crate::load::load;
@@ -39,16 +39,16 @@ struct Writing {
 }
 
 impl SqliteStore {
-    /// Opens the file for writing; makes it, and brings its schema up to date, where needed.
+    /// Opens the file for writing; makes it, and brings its schema up to date, where needed and allowed.
     ///
     /// # Errors
     ///
     /// [`OpenError::InUse`] at once if another process has it; otherwise what is wrong with the file.
-    pub fn open(path: &Path) -> Result<Self, OpenError> {
+    pub fn open(path: &Path, migrations: Migrations) -> Result<Self, OpenError> {
         let path = absolute(path)?;
         refuse_others(&path)?;
         let lock = WriterLock::take(&path).map_err(|error| OpenError::from_lock(&path, error))?;
-        let connection = open_for_writing(&path)?;
+        let connection = open_for_writing(&path, migrations)?;
         let readers = Readers::open(path.clone())?;
         let file =
             OpenedFile::at(path.clone()).map_err(|source| OpenError::Io { path: path.clone(), source })?;
@@ -68,6 +68,23 @@ impl SqliteStore {
         refuse_others(&path)?;
         let readers = Readers::open(path.clone())?;
         Ok(Self { path, readers, writing: Mutex::new(None) })
+    }
+
+    /// Applies pending migrations and returns those that were pending, or only tells them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub fn migrate(path: &Path, dry_run: bool) -> Result<Vec<String>, OpenError> {
+        let path = absolute(path)?;
+        refuse_others(&path)?;
+        let pending = pending(&path)?;
+        if !dry_run {
+            let lock = WriterLock::take(&path).map_err(|error| OpenError::from_lock(&path, error))?;
+            drop(open_for_writing(&path, Migrations::Apply)?);
+            drop(lock);
+        }
+        Ok(pending)
     }
 
     /// The file, in its one spelling.

@@ -1,7 +1,7 @@
 //! What every store promises, whatever the engine behind it.
 //!
-//! Here live the trait [`Store`] with its contract in words, its errors, and the text in which all stores
-//! keep an event's evidence and outcome ([`event_text`]). Deliberately absent: any driver, any SQL, any
+//! Here live the trait [`Store`] with its contract in words, its errors, and the texts in which all stores
+//! keep an event's evidence and outcome ([`event_text`]) and identifiers without a column ([`declared_text`]). Deliberately absent: any driver, any SQL, any
 //! decision. A decision comes in as a function and is called on what was loaded under the lock.
 //!
 //! # The contract
@@ -14,8 +14,9 @@
 //! 4. **All or nothing, and durable.** When `write` returns `Ok`, the plan's events and the rows that they add
 //!    up to survive a `kill -9` and a power cut. When it returns an error that isn't
 //!    [`StoreError::OutcomeUnknown`], nothing of the plan is there.
-//! 5. **An empty plan writes nothing.** Not a byte of the database changes.
+//! 5. **An empty plan writes nothing.** No row of the database changes.
 
+pub mod declared_text;
 mod error;
 pub mod event_text;
 
@@ -50,7 +51,9 @@ impl fmt::Display for WorkspaceKey {
 
 /// A decision, called on what was loaded under the lock.
 ///
-/// It may be called more than once: a store that repeats its transaction loads and decides again.
+/// It may be called more than once: a store that repeats its transaction loads and decides again. That is also how
+/// a commit whose answer was lost is looked up: so where its own earlier plan turns out to be there already, it must
+/// decide to change nothing and give the answers all the same.
 pub type Decision = Box<dyn FnMut(Neighbourhood) -> Plan + Send>;
 
 /// A place where contacts, the owners of identifiers and the event log are kept.
@@ -89,6 +92,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Lets running work end, takes no more, and leaves the files or connections tidy.
     async fn close(&self) -> Result<(), StoreError>;
+}
+
+/// Whether opening a database may bring its schema to this version's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Migrations {
+    /// Pending migrations are applied.
+    Apply,
+    /// A database that needs some is refused.
+    Expect,
 }
 
 /// What a scan reads.
