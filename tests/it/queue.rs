@@ -31,7 +31,7 @@ impl GatedServer {
 
         let path = folder.path().join("selfsame.db");
         let store = GatedStore::new(open_sqlite(&path));
-        let engine = EngineSettings { queue_length_max, batch_observations_max };
+        let engine = EngineSettings { queue_length_max, batch_observations_max, ..EngineSettings::default() };
         let options = ServerOptions { engine, ..Default::default() };
         let server = TestServer::start(store.clone(), options).await;
         Self { folder, store, server }

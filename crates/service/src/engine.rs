@@ -1,9 +1,11 @@
 //! What the doors call: one observation in, the customer that it belongs to out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use selfsame_rules::{IdentityView, Observation, decide};
 use selfsame_store::{Store, StoreError, WorkspaceKey};
+use tokio::time::{Instant, timeout_at};
 
 use crate::Clock;
 use crate::queue::Queue;
@@ -15,11 +17,17 @@ pub struct EngineSettings {
     pub queue_length_max: usize,
     /// The most changes that are committed as one transaction.
     pub batch_observations_max: usize,
+    /// How long an observation may take, its waits and its commit included.
+    pub answer_timeout: Duration,
 }
 
 impl Default for EngineSettings {
     fn default() -> Self {
-        Self { queue_length_max: 10_000, batch_observations_max: 1_000 }
+        Self {
+            queue_length_max: 10_000,
+            batch_observations_max: 1_000,
+            answer_timeout: Duration::from_secs(10),
+        }
     }
 }
 
@@ -30,7 +38,13 @@ pub struct Engine {
     clock: Arc<dyn Clock>,
     workspace: WorkspaceKey,
     queue: Arc<Queue>,
+    answer_timeout: Duration,
 }
+
+/// The time of [`EngineSettings::answer_timeout`] is over.
+#[derive(Debug, thiserror::Error)]
+#[error("no answer within {0:?}")]
+struct TooSlow(Duration);
 
 /// Why an observation got no answer.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -55,7 +69,7 @@ impl Engine {
         settings: EngineSettings,
     ) -> Self {
         let queue = Arc::new(Queue::start(Arc::clone(&store), Arc::clone(&clock), workspace, settings));
-        Self { store, clock, workspace, queue }
+        Self { store, clock, workspace, queue, answer_timeout: settings.answer_timeout }
     }
 
     /// The customer that the observation belongs to, after whatever it changes is durable.
@@ -67,14 +81,20 @@ impl Engine {
     /// [`IdentifyError`]; except for [`StoreError::OutcomeUnknown`], nothing was stored. Sending the same
     /// observation again is always safe.
     pub async fn identify(&self, observation: Observation) -> Result<IdentityView, IdentifyError> {
+        let deadline = Instant::now() + self.answer_timeout;
+        let too_slow = Arc::new(TooSlow(self.answer_timeout));
         let identifiers = observation.identifiers().cloned().collect();
-        let neighbourhood = self.store.load(self.workspace, identifiers).await?;
+        let loaded = timeout_at(deadline, self.store.load(self.workspace, identifiers)).await;
+        let neighbourhood =
+            loaded.map_err(|_| StoreError::Unavailable(Arc::<TooSlow>::clone(&too_slow)))??;
         let mut plan = decide(neighbourhood, std::slice::from_ref(&observation), self.clock.now());
         if plan.events.is_empty() {
             return Ok(plan.answers.remove(0));
         }
         // What was decided on this load may be stale by the time that it is our turn: decided again under the lock.
-        self.queue.change(observation).await
+        let changed = timeout_at(deadline, self.queue.change(observation)).await;
+        // Its batch may be under way, and be committed all the same.
+        changed.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(too_slow).into()))
     }
 
     /// Fails if a lookup could not be answered now.
