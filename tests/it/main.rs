@@ -16,6 +16,7 @@ mod limits;
 mod million;
 mod misfortunes;
 mod people;
+mod postgres_support;
 mod power_cut;
 mod queue;
 mod refusals;

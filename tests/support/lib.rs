@@ -19,6 +19,7 @@ pub mod judge;
 pub mod linearizability;
 pub mod load;
 pub mod model;
+pub mod postgres;
 pub mod process;
 pub mod random;
 pub mod raw;
