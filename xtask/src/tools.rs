@@ -3,14 +3,46 @@
 use std::process::{Command, Stdio};
 
 /// A program that tests start, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 7] = [
     // The greeting's curl is pasted into a shell.
     ("curl", "curl"),
     // Records the system calls from which a disk after a power cut is rebuilt.
     ("strace", "strace"),
     // Makes the small disk that fills up.
     ("mount", "mount"),
+    // Peers of the production store. Debian keeps the server's programs off the path.
+    ("postgres", "postgresql"),
+    // Sits before a PostgreSQL server, as it does at many hosts.
+    ("pgbouncer", "pgbouncer"),
+    // Fetches the PostgreSQL versions that the system doesn't have.
+    ("node", "nodejs"),
+    ("npm", "npm"),
 ];
+
+/// Keeps Debian's packages from starting a server of their own while they are installed: the tests start theirs.
+/// Both files are ours alone, and go again; a policy that is there already is the machine's, and stays.
+const INSTALL: &str = "
+set -e
+export DEBIAN_FRONTEND=noninteractive
+no_cluster=/etc/postgresql-common/createcluster.d/selfsame-tests.conf
+policy=/usr/sbin/policy-rc.d
+mkdir -p \"${no_cluster%/*}\"
+echo 'create_main_cluster = false' > \"$no_cluster\"
+trap 'rm -f \"$no_cluster\"' EXIT
+if ! [ -e \"$policy\" ]; then
+    trap 'rm -f \"$no_cluster\" \"$policy\"' EXIT
+    printf '#!/bin/sh\\nexit 101\\n' > \"$policy\"
+    chmod 755 \"$policy\"
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends \"$@\"
+# Nor at the next start of the machine.
+if [ -d /run/systemd/system ]; then
+    for package in \"$@\"; do
+        case $package in pgbouncer) systemctl disable --quiet pgbouncer ;; esac
+    done
+fi
+";
 
 /// Makes sure that every tool is there.
 pub(crate) fn install_missing() -> Result<(), String> {
@@ -18,9 +50,9 @@ pub(crate) fn install_missing() -> Result<(), String> {
         PROGRAMS.iter().filter(|(program, _)| !is_there(program)).map(|(_, package)| *package).collect();
     if !missing.is_empty() {
         let packages = missing.join(" ");
-        let install =
-            format!("apt-get update -qq && apt-get install -y -qq --no-install-recommends {packages}");
-        if !(is_root() && is_there("apt-get") && succeeds("sh", &["-c", &install])) {
+        let mut install = vec!["-c", INSTALL, "install"];
+        install.extend(&missing);
+        if !(is_root() && is_there("apt-get") && succeeds("sh", &install)) {
             return Err(format!(
                 "the tests need these programs; as root on Debian: apt-get install {packages}"
             ));
@@ -39,7 +71,8 @@ pub(crate) fn install_missing() -> Result<(), String> {
 }
 
 fn is_there(program: &str) -> bool {
-    succeeds("sh", &["-c", &format!("command -v {program}")])
+    let debian = "PATH=$PATH:$(echo /usr/lib/postgresql/*/bin | tr ' ' ':')";
+    succeeds("sh", &["-c", &format!("{debian} && command -v {program}")])
 }
 
 fn is_root() -> bool {
