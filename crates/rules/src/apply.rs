@@ -98,6 +98,12 @@ pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
                 None => Ok(()),
             }
         }
+        Outcome::Adopted { contact, linked_to, updated_at, deleted_at, observed_at: _, from: _ } => {
+            let row = contact_of(event, contact, *linked_to);
+            let row = Contact { updated_at: *updated_at, deleted_at: *deleted_at, ..row };
+            tables.insert_contact(row)?;
+            own(event, contact, tables)
+        }
     }
 }
 
@@ -107,14 +113,23 @@ fn insert<T: Tables>(
     linked_to: Option<ContactId>,
     tables: &mut T,
 ) -> Result<(), T::Error> {
-    tables.insert_contact(Contact {
+    tables.insert_contact(contact_of(event, new, linked_to))?;
+    own(event, new, tables)
+}
+
+/// The contact as an observation makes it: all of the evidence, at the event's time.
+fn contact_of(event: &Event, new: &NewContact, linked_to: Option<ContactId>) -> Contact {
+    Contact {
         id: new.id,
         identifiers: event.evidence.iter().map(|seen| seen.identifier().clone()).collect(),
         linked_to,
         created_at: event.at,
         updated_at: event.at,
         deleted_at: None,
-    })?;
+    }
+}
+
+fn own<T: Tables>(event: &Event, new: &NewContact, tables: &mut T) -> Result<(), T::Error> {
     let evidence = event.evidence.iter().map(SeenIdentifier::identifier);
     for identifier in evidence.filter(|identifier| new.owns.contains(identifier.kind())) {
         tables.own(identifier, new.id)?;

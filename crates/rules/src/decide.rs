@@ -131,6 +131,8 @@ fn record(
         Outcome::Created { contact }
         | Outcome::Attached { contact, .. }
         | Outcome::Merged { contact: Some(contact), .. } => head.last_contact = contact.id,
+        // No observation adopts; if one did, its id would follow the row's.
+        Outcome::Adopted { contact, .. } => head.last_contact = head.last_contact.max(contact.id),
         Outcome::Merged { contact: None, .. } => {}
     }
     let event = Event {

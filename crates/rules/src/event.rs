@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{ContactId, IdentifierKind, SeenIdentifier, Timestamp};
+use crate::{ContactId, IdentifierKind, Precedence, SeenIdentifier, Timestamp};
 
 /// The place of an event in its workspace's log, counted from 1 without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +89,62 @@ pub enum Outcome {
         /// The new secondary, if the observation also brought something new.
         contact: Option<NewContact>,
     },
+    /// A row of the original service's table became a contact of ours.
+    Adopted {
+        /// The contact: the row's id, and what it owns.
+        contact: NewContact,
+        /// The primary of its identity; `None` if it is the primary. A deleted contact's may be made by a
+        /// later event.
+        linked_to: Option<ContactId>,
+        /// When the row last changed: the moment of adoption if that changed what the original shows of it.
+        updated_at: Timestamp,
+        /// When the row was deleted.
+        deleted_at: Option<Timestamp>,
+        /// When the row was made.
+        observed_at: Timestamp,
+        /// What else stood in the row.
+        from: AdoptedFrom,
+    },
+}
+
+/// What stood in an adopted row and can't be told from the rest of its event. Changes no table.
+///
+/// ```
+/// let nothing_else = selfsame_rules::AdoptedFrom::default();
+/// assert!(nothing_else.linked_id.is_none() && nothing_else.not_borne.is_empty());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AdoptedFrom {
+    /// Its `linkedId`, whatever that named.
+    pub linked_id: Option<ContactId>,
+    /// Its `linkPrecedence`, where that isn't what its `linkedId` says.
+    pub precedence: Option<Precedence>,
+    /// Its `updatedAt`, where the contact has another.
+    pub updated_at: Option<Timestamp>,
+    /// Its texts that are no identifier, blank or refused, in the order of kinds.
+    pub not_borne: Vec<UnborneText>,
+}
+
+/// A text that stood where an identifier should, and is none. Prints redacted.
+///
+/// ```
+/// use selfsame_rules::{IdentifierKind, UnborneText};
+///
+/// let text = UnborneText { kind: IdentifierKind::Phone, as_sent: "ask Clara".into() };
+/// assert_eq!(format!("{text:?}"), "phone(…)");
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct UnborneText {
+    /// What it should have been.
+    pub kind: IdentifierKind,
+    /// The text as it stood there.
+    pub as_sent: Arc<str>,
+}
+
+impl std::fmt::Debug for UnborneText {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}(…)", self.kind.name())
+    }
 }
 
 /// A contact that an event made. It bears all of the event's evidence.
@@ -101,12 +157,13 @@ pub struct NewContact {
 }
 
 impl Event {
-    /// The word for what happened: `created`, `attached` or `merged`.
+    /// The word for what happened: `created`, `attached`, `merged` or `adopted`.
     pub fn kind(&self) -> &'static str {
         match self.outcome {
             Outcome::Created { .. } => "created",
             Outcome::Attached { .. } => "attached",
             Outcome::Merged { .. } => "merged",
+            Outcome::Adopted { .. } => "adopted",
         }
     }
 }

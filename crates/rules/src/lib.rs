@@ -2,7 +2,8 @@
 //!
 //! Here live the canonical values ([`Email`], [`Phone`], [`Identifier`]), what a request saw
 //! ([`Observation`]), what is stored ([`Contact`]), what happened ([`Event`]), the decision
-//! ([`decide`]) and what an event does to the tables ([`apply`]).
+//! ([`decide`]) and what an event does to the tables ([`apply`]); and what becomes of the rows of the service
+//! that ours replaces ([`adopt`]).
 //!
 //! Deliberately absent: I/O, SQL, HTTP, a clock, randomness, logging, async. Time and stored rows
 //! come in as arguments; a [`Plan`] goes out. So the rules can be read on paper and tested in
@@ -10,6 +11,7 @@
 //!
 //! Source: SEMANTICS, from "Words" to "Events".
 
+mod adopt;
 mod apply;
 mod contact;
 mod decide;
@@ -23,11 +25,12 @@ mod phone;
 mod timestamp;
 mod view;
 
+pub use adopt::{Adoption, AdoptionReport, AdoptionSettings, Finding, OriginalRow, Precedence, adopt};
 pub use apply::{Tables, apply};
 pub use contact::{Contact, ContactId};
 pub use decide::{Plan, decide, surviving_primary};
 pub use email::{Email, InvalidEmail};
-pub use event::{Actor, Event, NewContact, Outcome, Sequence};
+pub use event::{Actor, AdoptedFrom, Event, NewContact, Outcome, Sequence, UnborneText};
 pub use identifier::{DeclaredValue, Identifier, InvalidDeclaredValue, InvalidIdentifier};
 pub use kind::{DeclaredKind, IdentifierKind, InvalidKindName};
 pub use neighbourhood::{Head, Incoherent, Neighbourhood};

@@ -4,13 +4,16 @@
 //! Deliberately absent: the columns beside them (sequence, time, kind, cause), which each store has as such.
 
 use selfsame_rules::{
-    Actor, ContactId, Event, Identifier, IdentifierKind, NewContact, Outcome, SeenIdentifier, Sequence,
-    Timestamp,
+    Actor, AdoptedFrom, ContactId, Event, Identifier, IdentifierKind, NewContact, Outcome, Precedence,
+    SeenIdentifier, Sequence, Timestamp, UnborneText,
 };
 use serde::{Deserialize, Serialize};
 
 /// The version of the shapes below.
 pub const FORMAT: i64 = 1;
+
+/// The only table that rows are adopted from.
+const ADOPTED_TABLE: &str = "Contact";
 
 /// An event as a row of the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,7 +22,7 @@ pub struct EventRow {
     pub sequence: i64,
     /// Unix milliseconds, UTC.
     pub at_ms: i64,
-    /// `created`, `attached` or `merged`.
+    /// `created`, `attached`, `merged` or `adopted`.
     pub kind: String,
     /// [`FORMAT`] when it was written.
     pub format: i64,
@@ -85,6 +88,41 @@ struct MergedText {
 }
 
 #[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AdoptedText {
+    contact: ContactText,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    linked_to: Option<i64>,
+    updated_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    deleted_at: Option<i64>,
+    observed_at: i64,
+    source: SourceText,
+}
+
+/// What stood in an adopted row.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SourceText {
+    table: String,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    linked_id: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    link_precedence: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    updated_at: Option<i64>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    not_borne: Vec<LeftText>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LeftText {
+    kind: String,
+    as_sent: String,
+}
+
+#[derive(Serialize, Deserialize)]
 struct ContactText {
     id: i64,
     owns: Vec<String>,
@@ -128,6 +166,16 @@ pub fn write(event: &Event) -> EventRow {
             former_primaries: former_primaries.iter().map(|former| former.0).collect(),
             contact: contact.as_ref().map(contact_text),
         }),
+        Outcome::Adopted { contact, linked_to, updated_at, deleted_at, observed_at, from } => {
+            text(&AdoptedText {
+                contact: contact_text(contact),
+                linked_to: linked_to.map(|primary| primary.0),
+                updated_at: updated_at.as_milliseconds(),
+                deleted_at: deleted_at.map(Timestamp::as_milliseconds),
+                observed_at: observed_at.as_milliseconds(),
+                source: source_text(from),
+            })
+        }
     };
     EventRow {
         sequence: event.sequence.0,
@@ -174,6 +222,17 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
                 contact: merged.contact.as_ref().map(contact).transpose()?,
             }
         }
+        "adopted" => {
+            let adopted: AdoptedText = parse("outcome", &row.outcome)?;
+            Outcome::Adopted {
+                contact: contact(&adopted.contact)?,
+                linked_to: adopted.linked_to.map(ContactId),
+                updated_at: Timestamp::from_milliseconds(adopted.updated_at),
+                deleted_at: adopted.deleted_at.map(Timestamp::from_milliseconds),
+                observed_at: Timestamp::from_milliseconds(adopted.observed_at),
+                from: source(&adopted.source)?,
+            }
+        }
         _ => return Err(UnreadableEvent::UnknownKind),
     };
     Ok(Event {
@@ -204,6 +263,33 @@ fn contact_text(contact: &NewContact) -> ContactText {
 fn contact(text: &ContactText) -> Result<NewContact, UnreadableEvent> {
     let owns = text.owns.iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
     Ok(NewContact { id: ContactId(text.id), owns })
+}
+
+fn source_text(from: &AdoptedFrom) -> SourceText {
+    let not_borne = from.not_borne.iter().map(|text| LeftText {
+        kind: text.kind.name().to_owned(),
+        as_sent: text.as_sent.as_ref().to_owned(),
+    });
+    SourceText {
+        table: ADOPTED_TABLE.to_owned(),
+        linked_id: from.linked_id.map(|linked| linked.0),
+        link_precedence: from.precedence.as_ref().map(|precedence| precedence.word().to_owned()),
+        updated_at: from.updated_at.map(Timestamp::as_milliseconds),
+        not_borne: not_borne.collect(),
+    }
+}
+
+fn source(text: &SourceText) -> Result<AdoptedFrom, UnreadableEvent> {
+    let not_borne = text
+        .not_borne
+        .iter()
+        .map(|text| Ok(UnborneText { kind: kind(&text.kind)?, as_sent: text.as_sent.as_str().into() }));
+    Ok(AdoptedFrom {
+        linked_id: text.linked_id.map(ContactId),
+        precedence: text.link_precedence.as_deref().map(Precedence::from_word),
+        updated_at: text.updated_at.map(Timestamp::from_milliseconds),
+        not_borne: not_borne.collect::<Result<_, _>>()?,
+    })
 }
 
 fn kind(name: &str) -> Result<IdentifierKind, UnreadableEvent> {
