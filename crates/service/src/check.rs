@@ -170,15 +170,23 @@ impl Checking {
         self.report
     }
 
-    /// No chains, no orphans, and the primary is the oldest.
+    /// No chains, no orphans, and the primary is the oldest. A deleted contact may be older than its primary, and
+    /// that may be deleted too; but it links directly, so that its id resolves.
     fn links(&mut self) {
         for place in 0..self.stored.len() {
-            let Some(Stored { primary, created_at, live: true }) = self.stored[place] else { continue };
+            let Some(Stored { primary, created_at, live }) = self.stored[place] else { continue };
             let id = ContactId(i64::try_from(place).expect("a vector is shorter than that"));
             if primary == id {
                 continue;
             }
             match self.stored(primary) {
+                Some(Stored { primary: itself, .. }) if !live && itself == primary => {}
+                None if !live => self.fault(format_args!(
+                    "contact {id}, which is deleted, links to contact {primary}, which is not stored"
+                )),
+                Some(_) if !live => self.fault(format_args!(
+                    "contact {id}, which is deleted, links to contact {primary}, which is a secondary: a chain"
+                )),
                 Some(Stored { primary: itself, created_at: primary_created_at, live: true })
                     if itself == primary =>
                 {
@@ -200,6 +208,12 @@ impl Checking {
 
     /// Everything that the log made is stored, and the workspace's counters stand where the log does.
     fn nothing_is_missing(&mut self, head: Head) {
+        let waiting: Vec<_> = self.ledger.waiting().collect();
+        for (id, primary) in waiting {
+            self.fault(format_args!(
+                "the log links contact {id}, which is deleted, to contact {primary}, which no event made"
+            ));
+        }
         let missing: Vec<ContactId> = self.ledger.ids().filter(|id| self.stored(*id).is_none()).collect();
         for id in missing {
             self.fault(format_args!("contact {id} is in the log, but not stored"));

@@ -3,6 +3,7 @@
 //! A second way, beside every store's SQL, to carry out what `rules::apply` says; `check` compares the two.
 //! Values are kept as 64-bit digests: two rows that differ pass for equal once in 2^64.
 
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
@@ -35,6 +36,8 @@ struct Folded {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     contacts: Vec<Option<Folded>>,
+    /// Deleted contacts by the primary that they link to and that no event made yet: an adopted one may be older.
+    waiting: BTreeMap<ContactId, Vec<ContactId>>,
 }
 
 /// An event that can't follow from those before it.
@@ -49,6 +52,9 @@ pub(crate) enum Impossible {
     /// It names a contact that no event made.
     #[error("it names contact {0}, which no event before it made")]
     NoSuchContact(ContactId),
+    /// It makes a secondary of a contact that an earlier event linked to.
+    #[error("it makes contact {0} a secondary, to which an event before it linked")]
+    LinkedToBefore(ContactId),
     /// It names a contact as primary that is none.
     #[error("it takes contact {0} for a primary, which it is not")]
     NotPrimary(ContactId),
@@ -91,6 +97,11 @@ impl Ledger {
         let Some(folded) = self.get_mut(contact) else { return false };
         folded.owns = folded.owns.wrapping_sub(digest(identifier));
         true
+    }
+
+    /// The deleted contacts that link to one that no event made, each with that one.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = (ContactId, ContactId)> {
+        self.waiting.iter().flat_map(|(primary, ids)| ids.iter().map(|id| (*id, *primary)))
     }
 
     /// The contacts whose stored ownerships are not those of the log.
@@ -147,9 +158,16 @@ impl Tables for Ledger {
             next: NONE,
             last: id.0,
         });
+        let early = self.waiting.remove(&id).unwrap_or_default();
         match contact.linked_to {
+            Some(_) if !early.is_empty() => Err(Impossible::LinkedToBefore(id)),
+            // No live contact is older than its primary, but a deleted one may be.
+            Some(primary) if contact.deleted_at.is_some() && self.get(primary).is_none() => {
+                self.waiting.entry(primary).or_default().push(id);
+                Ok(())
+            }
             Some(primary) => self.join(primary, id, id.0),
-            None => Ok(()),
+            None => early.into_iter().try_for_each(|deleted| self.join(id, deleted, deleted.0)),
         }
     }
 
