@@ -4,20 +4,21 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each part, and the parts of ours that it may import. What isn't listed is forbidden.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("rules", &[]),
     ("store", &["rules"]),
     ("store-sqlite", &["rules", "store"]),
+    ("store-postgres", &["rules", "store"]),
     ("service", &["rules", "store"]),
     ("api", &["rules", "service", "store"]),
-    ("cli", &["api", "rules", "service", "store", "store-sqlite"]),
+    ("cli", &["api", "rules", "service", "store", "store-postgres", "store-sqlite"]),
 ];
 
 /// All that the rules may import of others: nothing that could do I/O, tell the time or be random.
 const RULES_IMPORT: [&str; 2] = ["thiserror", "unicode-normalization"];
 
 /// What only a concrete store may import.
-const DRIVERS: [&str; 2] = ["refinery", "rusqlite"];
+const DRIVERS: [&str; 4] = ["deadpool-postgres", "refinery", "rusqlite", "tokio-postgres"];
 
 /// A file that is longer than this has two subjects.
 const LINES_MAX: usize = 450;

@@ -1,7 +1,35 @@
 //! The production store: PostgreSQL, and any number of replicas on it.
+//!
+//! A look-up is one statement without a lock, and look-ups that arrive together share it (`readers`, `load`). A change
+//! first locks its workspace's row, then loads, decides and commits (`writer`, `carry_out`, `changes`): writes of one
+//! workspace are serial, whichever replica they come from. Opening and migrations are in `connection`, the way to the
+//! server in `settings` and `tls`, every statement in `statements`.
+//!
+//! Deliberately absent: any decision, any cache of rows (another replica may have written), advisory locks, triggers,
+//! and whatever else distributed databases run differently (DESIGN, "Stores").
 
+mod adopt;
+mod carry_out;
+mod changes;
+mod connection;
+mod connections;
+mod error;
+mod fill;
+mod load;
+mod readers;
+mod repeat;
+mod rows;
+mod scan;
 mod settings;
+mod statements;
+mod store;
 mod tls;
+mod writer;
 
+pub use adopt::{AdoptError, Adopted, AdoptionOrder, AdoptionStep, adopt_database};
+pub use connection::OpenError;
+pub use error::Fault;
 pub use settings::{ConnectError, ConnectFailure, ConnectionSettings, InvalidUrl, Place};
+pub use statements::{citus_statements, statements};
+pub use store::PostgresStore;
 pub use tls::TlsError;

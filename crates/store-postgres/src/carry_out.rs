@@ -1,0 +1,131 @@
+//! Carrying a plan out: its events and the rows that they add up to, set by set.
+//!
+//! The statements are sent one behind the other without waiting in between, so that the whole costs one round trip.
+
+use selfsame_rules::{Contact, Event, Identifier, IdentifierKind, Plan, Timestamp};
+use selfsame_store::{WorkspaceKey, declared_text, event_text};
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::changes::Changes;
+use crate::statements::{
+    ADVANCE, INSERT_CONTACTS, INSERT_EVENTS, INSERT_IDENTIFIERS, RELINK_PRIMARIES, RELINK_SECONDARIES,
+};
+
+/// A statement with its parameters.
+pub(crate) struct Statement {
+    text: &'static str,
+    parameters: Vec<(Box<dyn ToSql + Sync + Send>, Type)>,
+}
+
+impl Statement {
+    fn new(text: &'static str, workspace: WorkspaceKey) -> Self {
+        Self { text, parameters: Vec::new() }.with(workspace.0, Type::INT8)
+    }
+
+    fn with(mut self, value: impl ToSql + Sync + Send + 'static, sort: Type) -> Self {
+        self.parameters.push((Box::new(value), sort));
+        self
+    }
+
+    /// Sends it; the answer comes when those sent before it on this connection were answered.
+    pub(crate) async fn send(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        let parameters: Vec<(&(dyn ToSql + Sync), Type)> = self
+            .parameters
+            .iter()
+            .map(|(value, sort)| (&**value as &(dyn ToSql + Sync), sort.clone()))
+            .collect();
+        client.execute_typed(self.text, &parameters).await.map(|_| ())
+    }
+}
+
+/// The statements that carry `plan` out, in their order; none for an empty plan.
+///
+/// Old rows move before new ones come, which already have their final links.
+pub(crate) fn statements(workspace: WorkspaceKey, plan: &Plan) -> Vec<Statement> {
+    let Some(last) = plan.events.last() else { return Vec::new() };
+    let changes = Changes::of(&plan.events);
+    let mut statements = Vec::new();
+    if !changes.moved.is_empty() {
+        let former: Vec<i64> = changes.moved.keys().map(|former| former.0).collect();
+        let survivor: Vec<i64> = changes.moved.values().map(|(survivor, _)| survivor.0).collect();
+        let at_ms: Vec<i64> = changes.moved.values().map(|(_, at)| at.as_milliseconds()).collect();
+        for text in [RELINK_PRIMARIES, RELINK_SECONDARIES] {
+            let statement = Statement::new(text, workspace)
+                .with(former.clone(), Type::INT8_ARRAY)
+                .with(survivor.clone(), Type::INT8_ARRAY)
+                .with(at_ms.clone(), Type::INT8_ARRAY);
+            statements.push(statement);
+        }
+    }
+    statements.push(insert_events(workspace, &plan.events));
+    if !changes.contacts.is_empty() {
+        statements.push(insert_contacts(workspace, &changes.contacts.values()));
+    }
+    if !changes.owners.is_empty() {
+        let kinds: Vec<String> =
+            changes.owners.iter().map(|(owned, _)| owned.kind().name().to_owned()).collect();
+        let values: Vec<String> = changes.owners.iter().map(|(owned, _)| owned.value().to_owned()).collect();
+        let contacts: Vec<i64> = changes.owners.iter().map(|(_, contact)| contact.0).collect();
+        let statement = Statement::new(INSERT_IDENTIFIERS, workspace)
+            .with(kinds, Type::TEXT_ARRAY)
+            .with(values, Type::TEXT_ARRAY)
+            .with(contacts, Type::INT8_ARRAY);
+        statements.push(statement);
+    }
+    statements.push(advance(workspace, last, &changes));
+    statements
+}
+
+fn insert_events(workspace: WorkspaceKey, events: &[Event]) -> Statement {
+    let rows: Vec<event_text::EventRow> = events.iter().map(event_text::write).collect();
+    Statement::new(INSERT_EVENTS, workspace)
+        .with(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), Type::INT8_ARRAY)
+        .with(rows.iter().map(|row| row.at_ms).collect::<Vec<_>>(), Type::INT8_ARRAY)
+        .with(rows.iter().map(|row| row.kind.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+        .with(rows.iter().map(|row| row.format).collect::<Vec<_>>(), Type::INT8_ARRAY)
+        .with(rows.iter().map(|row| row.caused_by.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+        .with(rows.iter().map(|row| row.evidence.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+        .with(rows.into_iter().map(|row| row.outcome).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+}
+
+fn insert_contacts<'contact>(
+    workspace: WorkspaceKey,
+    contacts: &(impl Iterator<Item = &'contact Contact> + Clone),
+) -> Statement {
+    let column = |kind: &IdentifierKind| -> Vec<Option<String>> {
+        contacts.clone().map(|contact| value(contact, kind).map(str::to_owned)).collect()
+    };
+    let ids = contacts.clone().map(|contact| contact.id.0).collect::<Vec<_>>();
+    let declared =
+        contacts.clone().map(|contact| declared_text::write(&contact.identifiers)).collect::<Vec<_>>();
+    let linked = contacts.clone().map(|contact| contact.linked_to.map(|id| id.0)).collect::<Vec<_>>();
+    let created = contacts.clone().map(|contact| contact.created_at.as_milliseconds()).collect::<Vec<_>>();
+    let updated = contacts.clone().map(|contact| contact.updated_at.as_milliseconds()).collect::<Vec<_>>();
+    let deleted = contacts
+        .clone()
+        .map(|contact| contact.deleted_at.map(Timestamp::as_milliseconds))
+        .collect::<Vec<Option<i64>>>();
+    Statement::new(INSERT_CONTACTS, workspace)
+        .with(ids, Type::INT8_ARRAY)
+        .with(column(&IdentifierKind::Email), Type::TEXT_ARRAY)
+        .with(column(&IdentifierKind::Phone), Type::TEXT_ARRAY)
+        .with(declared, Type::TEXT_ARRAY)
+        .with(linked, Type::INT8_ARRAY)
+        .with(created, Type::INT8_ARRAY)
+        .with(updated, Type::INT8_ARRAY)
+        .with(deleted, Type::INT8_ARRAY)
+}
+
+/// Moves the counters to where `last` and what was made leave them.
+pub(crate) fn advance(workspace: WorkspaceKey, last: &Event, changes: &Changes) -> Statement {
+    Statement::new(ADVANCE, workspace)
+        .with(last.sequence.0, Type::INT8)
+        .with(last.at.as_milliseconds(), Type::INT8)
+        .with(changes.last_contact().map(|contact| contact.0), Type::INT8)
+}
+
+/// The value of a kind that has a column of its own.
+pub(crate) fn value<'contact>(contact: &'contact Contact, kind: &IdentifierKind) -> Option<&'contact str> {
+    contact.identifiers.iter().find(|identifier| identifier.kind() == kind).map(Identifier::value)
+}

@@ -1,0 +1,61 @@
+//! What events add up to: the new rows in their final shape, and the old rows that move. Written then in a handful of
+//! statements, however many events there are.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use selfsame_rules::{Contact, ContactId, Event, Identifier, Tables, Timestamp, apply};
+
+/// The net effect of events on the tables.
+#[derive(Default)]
+pub(crate) struct Changes {
+    /// New contacts by id.
+    pub(crate) contacts: BTreeMap<ContactId, Contact>,
+    /// New owners.
+    pub(crate) owners: Vec<(Identifier, ContactId)>,
+    /// Former primaries, and where they and all that linked to them now link, since when.
+    pub(crate) moved: BTreeMap<ContactId, (ContactId, Timestamp)>,
+}
+
+impl Changes {
+    /// The changes that `events` make, one after the other.
+    pub(crate) fn of<'event>(events: impl IntoIterator<Item = &'event Event>) -> Self {
+        let mut changes = Self::default();
+        for event in events {
+            let Ok(()) = apply(event, &mut changes);
+        }
+        changes
+    }
+
+    /// The highest id given, if any was.
+    pub(crate) fn last_contact(&self) -> Option<ContactId> {
+        self.contacts.keys().next_back().copied()
+    }
+}
+
+impl Tables for Changes {
+    type Error = Infallible;
+
+    fn insert_contact(&mut self, contact: Contact) -> Result<(), Infallible> {
+        self.contacts.insert(contact.id, contact);
+        Ok(())
+    }
+
+    fn own(&mut self, identifier: &Identifier, contact: ContactId) -> Result<(), Infallible> {
+        self.owners.push((identifier.clone(), contact));
+        Ok(())
+    }
+
+    fn relink(&mut self, former: ContactId, survivor: ContactId, at: Timestamp) -> Result<(), Infallible> {
+        for contact in self.contacts.values_mut().filter(|contact| contact.primary() == former) {
+            contact.linked_to = Some(survivor);
+            contact.updated_at = at;
+        }
+        // What moved to `former` before moves on with it.
+        for target in self.moved.values_mut().filter(|(target, _)| *target == former) {
+            *target = (survivor, at);
+        }
+        self.moved.insert(former, (survivor, at));
+        Ok(())
+    }
+}

@@ -1,0 +1,129 @@
+//! PostgreSQL's errors as the store's: what a caller could do about them, without a value of anybody.
+
+use std::fmt;
+use std::sync::Arc;
+
+use deadpool_postgres::PoolError;
+use selfsame_store::StoreError;
+use tokio_postgres::error::SqlState;
+
+/// What PostgreSQL, or the way to it, said. Its own error would tell `DETAIL`, which quotes rows.
+#[derive(Debug)]
+pub enum Fault {
+    /// The server refused a statement.
+    Refused {
+        /// Its SQLSTATE.
+        code: SqlState,
+        /// Its message, where that can't quote a value.
+        message: String,
+    },
+    /// The connection broke or could not be made; what the system said.
+    Disconnected(String),
+    /// The answer did not come in time.
+    TimedOut,
+    /// The pool had no connection in time.
+    NoneFree,
+}
+
+impl From<tokio_postgres::Error> for Fault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(refusal) = error.as_db_error() else {
+            let cause = std::error::Error::source(&error).map(|source| format!(": {source}"));
+            return Self::Disconnected(format!("{error}{}", cause.unwrap_or_default()));
+        };
+        let code = refusal.code().clone();
+        // The classes "data exception" and "integrity constraint violation" quote what they refuse.
+        let quotes = code.code().starts_with("22") || code.code().starts_with("23");
+        let message = if quotes {
+            format!("a row was refused by {}", refusal.constraint().unwrap_or("a type"))
+        } else {
+            refusal.message().to_owned()
+        };
+        Self::Refused { code, message }
+    }
+}
+
+impl From<PoolError> for Fault {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => error.into(),
+            PoolError::Timeout(_) => Self::NoneFree,
+            PoolError::Closed => Self::Disconnected("the pool of connections is closed".to_owned()),
+            PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Self::Disconnected(error.to_string())
+            }
+        }
+    }
+}
+
+impl Fault {
+    /// Whether the same transaction, begun anew, may well succeed: it lost against another one, or its connection
+    /// broke, or the server is just ending or starting. SQLSTATE XX000 is what Citus says of a commit that failed.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => {
+                let transient = [
+                    SqlState::T_R_SERIALIZATION_FAILURE,
+                    SqlState::T_R_DEADLOCK_DETECTED,
+                    SqlState::LOCK_NOT_AVAILABLE,
+                    SqlState::ADMIN_SHUTDOWN,
+                    SqlState::CRASH_SHUTDOWN,
+                    SqlState::CANNOT_CONNECT_NOW,
+                    SqlState::TOO_MANY_CONNECTIONS,
+                    SqlState::QUERY_CANCELED,
+                    // A standby that is being promoted, or a server that is being moved away from.
+                    SqlState::READ_ONLY_SQL_TRANSACTION,
+                    SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                    SqlState::INTERNAL_ERROR,
+                ];
+                code.code().starts_with("08") || transient.contains(code)
+            }
+            Self::Disconnected(_) | Self::TimedOut | Self::NoneFree => true,
+        }
+    }
+
+    /// Whether another transaction held what this one waited for, until the wait was over.
+    pub(crate) fn is_lock_not_available(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if *code == SqlState::LOCK_NOT_AVAILABLE)
+    }
+
+    /// Whether the server itself said so: then it knows what became of the transaction, and it is gone.
+    pub(crate) fn is_certain(&self) -> bool {
+        match self {
+            Self::Refused { code, .. } => {
+                // Said by a server that ends, or that lost its own way to the rest of it, perhaps after the commit.
+                let unsure = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::INTERNAL_ERROR];
+                !code.code().starts_with("08") && !unsure.contains(code)
+            }
+            Self::Disconnected(_) | Self::TimedOut | Self::NoneFree => false,
+        }
+    }
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        let full = matches!(&fault, Fault::Refused { code, .. } if *code == SqlState::DISK_FULL);
+        if full {
+            Self::NoSpace
+        } else if fault.may_pass() {
+            Self::Unavailable(Arc::new(fault))
+        } else {
+            Self::failed(fault)
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { code, message } => {
+                write!(formatter, "PostgreSQL says: {message} (SQLSTATE {})", code.code())
+            }
+            Self::Disconnected(cause) => write!(formatter, "no connection to PostgreSQL: {cause}"),
+            Self::TimedOut => formatter.write_str("PostgreSQL did not answer in time"),
+            Self::NoneFree => formatter.write_str("all connections to PostgreSQL were busy for too long"),
+        }
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,46 @@
+//! Rows of the tables as the rules' values.
+
+use selfsame_rules::{Contact, ContactId, Identifier, IdentifierKind, Timestamp};
+use selfsame_store::{StoreError, declared_text};
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+
+use crate::error::Fault;
+
+/// Reads a column by name.
+pub(crate) fn get<'row, T: FromSql<'row>>(row: &'row Row, column: &str) -> Result<T, StoreError> {
+    // A column of another type is what a newer or a strange schema has; the error names it, not what is in it.
+    row.try_get(column).map_err(|error| StoreError::failed(Fault::from(error)))
+}
+
+/// The identifiers in the columns `email`, `phone` and `declared`, in the order of kinds.
+pub(crate) fn identifiers(row: &Row) -> Result<Vec<Identifier>, StoreError> {
+    let mut identifiers = Vec::with_capacity(2);
+    if let Some(email) = get(row, "email")? {
+        identifiers.push(Identifier::from_stored(IdentifierKind::Email, email));
+    }
+    if let Some(phone) = get(row, "phone")? {
+        identifiers.push(Identifier::from_stored(IdentifierKind::Phone, phone));
+    }
+    if let Some(declared) = get(row, "declared")? {
+        identifiers.extend(declared_text::read(declared).map_err(StoreError::failed)?);
+    }
+    Ok(identifiers)
+}
+
+/// A row of `contacts`, all its columns under their own names.
+pub(crate) fn contact(row: &Row) -> Result<Contact, StoreError> {
+    Ok(Contact {
+        id: ContactId(get(row, "id")?),
+        identifiers: identifiers(row)?,
+        linked_to: get::<Option<i64>>(row, "linked_id")?.map(ContactId),
+        created_at: time(row, "created_at_ms")?,
+        updated_at: time(row, "updated_at_ms")?,
+        deleted_at: get::<Option<i64>>(row, "deleted_at_ms")?.map(Timestamp::from_milliseconds),
+    })
+}
+
+/// A column of Unix milliseconds.
+pub(crate) fn time(row: &Row, column: &str) -> Result<Timestamp, StoreError> {
+    get(row, column).map(Timestamp::from_milliseconds)
+}

@@ -1,0 +1,169 @@
+//! Scans: whole tables from one snapshot, in bounded memory.
+
+use std::pin::pin;
+
+use deadpool_postgres::{ClientWrapper, Pool};
+use futures_util::TryStreamExt;
+use selfsame_rules::{ContactId, Head, Identifier, IdentifierKind, Sequence};
+use selfsame_store::event_text::{self, EventRow};
+use selfsame_store::{Record, Scan, StoreError, WorkspaceKey};
+use tokio::sync::mpsc;
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::connections::Loan;
+use crate::error::Fault;
+use crate::load::no_workspace;
+use crate::rows::{self, get, time};
+use crate::statements::{
+    BEGIN_SCAN, COMMIT, HEAD, SCAN_CONTACTS, SCAN_CONTACTS_AND_OWNERS, SCAN_EVENTS, SCAN_OWNERS,
+};
+
+/// How many rows go to the receiver at once.
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// Why a scan ended early.
+enum Stop {
+    /// The receiver was dropped: it has seen enough.
+    NobodyListens,
+    Failed(StoreError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Stop {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Failed(Fault::from(error).into())
+    }
+}
+
+/// Sends what `what` names, in one transaction that only reads.
+pub(crate) async fn scan(
+    pool: &Pool,
+    workspace: WorkspaceKey,
+    what: Scan,
+    into: mpsc::Sender<Vec<Record>>,
+) -> Result<Head, StoreError> {
+    let client = Loan::from(pool).await?;
+    client.batch_execute(BEGIN_SCAN).await.map_err(Fault::from)?;
+    let head = head(&client, workspace).await?;
+    let mut sink = Sink { rows: Vec::with_capacity(ROWS_AT_ONCE), into };
+    match tables(&client, workspace, what, &mut sink).await {
+        Ok(()) => {
+            client.batch_execute(COMMIT).await.map_err(Fault::from)?;
+            client.give_back();
+            Ok(head)
+        }
+        // The rest of the rows is not read: the connection is closed with them in it.
+        Err(Stop::NobodyListens) => Ok(head),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+async fn head(client: &ClientWrapper, workspace: WorkspaceKey) -> Result<Head, StoreError> {
+    let key: [(&(dyn ToSql + Sync), Type); 1] = [(&workspace.0, Type::INT8)];
+    let rows = client.query_typed(HEAD, &key).await.map_err(Fault::from)?;
+    let row = rows.first().ok_or_else(|| no_workspace(workspace))?;
+    Ok(Head {
+        last_sequence: Sequence(get(row, "last_sequence")?),
+        last_contact: ContactId(get(row, "last_contact_id")?),
+        last_event_at: time(row, "last_event_at_ms")?,
+    })
+}
+
+async fn tables(
+    client: &ClientWrapper,
+    workspace: WorkspaceKey,
+    what: Scan,
+    sink: &mut Sink,
+) -> Result<(), Stop> {
+    match what {
+        Scan::Contacts => {
+            let contact = |row: &Row| Ok(Record::Contact(rows::contact(row)?, Vec::new()));
+            sink.send_all(client, workspace, SCAN_CONTACTS, contact).await?;
+        }
+        Scan::Everything => {
+            sink.send_all(client, workspace, SCAN_EVENTS, event).await?;
+            sink.send_all(client, workspace, SCAN_CONTACTS_AND_OWNERS, contact_and_owners).await?;
+            sink.send_all(client, workspace, SCAN_OWNERS, owner).await?;
+        }
+    }
+    sink.flush().await
+}
+
+/// Gathers rows and sends them by the thousand; waits while the receiver is behind.
+struct Sink {
+    rows: Vec<Record>,
+    into: mpsc::Sender<Vec<Record>>,
+}
+
+impl Sink {
+    async fn send_all(
+        &mut self,
+        client: &ClientWrapper,
+        workspace: WorkspaceKey,
+        statement: &str,
+        record: impl Fn(&Row) -> Result<Record, StoreError>,
+    ) -> Result<(), Stop> {
+        let rows = client.query_typed_raw(statement, [(workspace.0, Type::INT8)]).await?;
+        let mut rows = pin!(rows);
+        while let Some(row) = rows.try_next().await? {
+            self.rows.push(record(&row)?);
+            if self.rows.len() == ROWS_AT_ONCE {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> Result<(), Stop> {
+        let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(ROWS_AT_ONCE));
+        self.into.send(rows).await.map_err(|_| Stop::NobodyListens)
+    }
+}
+
+fn event(row: &Row) -> Result<Record, StoreError> {
+    let row = EventRow {
+        sequence: get(row, "sequence")?,
+        at_ms: get(row, "at_ms")?,
+        kind: get(row, "kind")?,
+        format: get(row, "format")?,
+        caused_by: get(row, "caused_by")?,
+        evidence: get(row, "evidence")?,
+        outcome: get(row, "outcome")?,
+    };
+    Ok(match event_text::read(&row) {
+        Ok(event) => Record::Event(event),
+        Err(error) => Record::UnreadableEvent(Sequence(row.sequence), error.to_string()),
+    })
+}
+
+fn contact_and_owners(row: &Row) -> Result<Record, StoreError> {
+    let contact = rows::contact(row)?;
+    let owners =
+        contact.identifiers.iter().map(|identifier| owner_of(row, identifier)).collect::<Result<_, _>>()?;
+    Ok(Record::Contact(contact, owners))
+}
+
+fn owner_of(row: &Row, identifier: &Identifier) -> Result<Option<ContactId>, StoreError> {
+    let owner: Option<i64> = match identifier.kind() {
+        IdentifierKind::Email => get(row, "email_owner")?,
+        IdentifierKind::Phone => get(row, "phone_owner")?,
+        IdentifierKind::Declared(_) => {
+            let owners: Option<&str> = get(row, "declared_owners")?;
+            let mut owners = owners.unwrap_or_default().split(',').filter_map(|owner| owner.split_once('='));
+            owners.find(|(kind, _)| *kind == identifier.kind().name()).and_then(|(_, id)| id.parse().ok())
+        }
+    };
+    Ok(owner.map(ContactId))
+}
+
+fn owner(row: &Row) -> Result<Record, StoreError> {
+    let kind = IdentifierKind::from_name(get(row, "kind")?).map_err(StoreError::failed)?;
+    let identifier = Identifier::from_stored(kind, get(row, "value")?);
+    Ok(Record::Owner(identifier, ContactId(get(row, "contact_id")?)))
+}

@@ -1,0 +1,217 @@
+//! Every statement that the store sends, in one place, so that a test can hold them to what distributed databases
+//! also run (DESIGN, "Stores"). Migrations are beside them in `migrations/`.
+//!
+//! They are sent unnamed, each with the types of its parameters: one round trip, and nothing that a pooler in
+//! transaction mode could hand to somebody else.
+
+pub(crate) mod adoption;
+mod citus;
+
+pub(crate) use citus::HAS_CITUS;
+pub use citus::citus_statements;
+
+/// Begins a change. What an impatient or vanished replica leaves behind ends by itself, its lock with it.
+pub(crate) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'";
+
+/// As [`BEGIN_WRITE`], where the server's default is to answer before a commit is durable.
+pub(crate) const BEGIN_WRITE_DURABLY: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL synchronous_commit = 'on'";
+
+/// Begins a scan: all its statements see one snapshot.
+pub(crate) const BEGIN_SCAN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+pub(crate) const COMMIT: &str = "COMMIT";
+pub(crate) const ROLLBACK: &str = "ROLLBACK";
+
+/// The workspace's row: whoever has it writes, the others wait. What is decided on is loaded after it.
+pub(crate) const LOCK: &str = "SELECT workspace FROM selfsame.workspaces WHERE workspace = $1 FOR UPDATE";
+
+/// Where the workspace's log stands.
+pub(crate) const HEAD: &str =
+    "SELECT last_sequence, last_contact_id, last_event_at_ms FROM selfsame.workspaces WHERE workspace = $1";
+
+/// Every identity that owns one of the identifiers ($2 kinds, $3 values), whole, and the head: rows of three sorts.
+///
+/// The limits keep the inner queries what they are, one look into an index for each identifier and each identity,
+/// whatever the planner believes about tables that it has no statistics of. The outer join tells an identifier that
+/// nobody owns from one whose owner is gone, which can't be.
+pub(crate) const LOAD: &str = "WITH owners AS (
+        SELECT seen.place, owner.contact_id, owner.primary_id
+        FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS seen (kind, value, place)
+        CROSS JOIN LATERAL (
+            SELECT identifiers.contact_id, coalesce(contacts.linked_id, contacts.id) AS primary_id
+            FROM selfsame.identifiers
+            LEFT JOIN selfsame.contacts
+                ON contacts.workspace = identifiers.workspace AND contacts.id = identifiers.contact_id
+            WHERE identifiers.workspace = $1
+                AND identifiers.kind = seen.kind AND identifiers.value = seen.value
+            LIMIT 1
+        ) AS owner
+    )
+    SELECT 'head' AS sort, last_sequence AS a, last_contact_id AS b, last_event_at_ms AS c,
+        NULL::text AS email, NULL::text AS phone, NULL::text AS declared,
+        NULL::bigint AS linked_id, NULL::bigint AS updated_at_ms
+    FROM selfsame.workspaces WHERE workspace = $1
+    UNION ALL
+    SELECT 'owner', place, contact_id, primary_id, NULL, NULL, NULL, NULL, NULL FROM owners
+    UNION ALL
+    SELECT 'contact', touched.primary_id, contact.id, contact.created_at_ms,
+        contact.email, contact.phone, contact.declared, contact.linked_id, contact.updated_at_ms
+    FROM (SELECT DISTINCT primary_id FROM owners) AS touched
+    CROSS JOIN LATERAL (
+        SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms
+        FROM selfsame.contacts
+        WHERE workspace = $1 AND id = touched.primary_id AND deleted_at_ms IS NULL
+        UNION ALL
+        SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms
+        FROM selfsame.contacts
+        WHERE workspace = $1 AND linked_id = touched.primary_id AND deleted_at_ms IS NULL
+        OFFSET 0
+    ) AS contact";
+
+/// Appends to the log.
+pub(crate) const INSERT_EVENTS: &str = "INSERT INTO selfsame.events
+        (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome)
+    SELECT $1, sequence, at_ms, kind, format, caused_by, evidence, outcome
+    FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
+        AS event (sequence, at_ms, kind, format, caused_by, evidence, outcome)";
+
+/// Adds new contacts.
+pub(crate) const INSERT_CONTACTS: &str = "INSERT INTO selfsame.contacts
+        (workspace, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms)
+    SELECT $1, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms
+    FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
+            $9::bigint[])
+        AS contact (id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms)";
+
+/// Gives identifiers their owners.
+pub(crate) const INSERT_IDENTIFIERS: &str =
+    "INSERT INTO selfsame.identifiers (workspace, kind, value, contact_id)
+    SELECT $1, kind, value, contact_id
+    FROM unnest($2::text[], $3::text[], $4::bigint[]) AS identifier (kind, value, contact_id)";
+
+/// Links former primaries ($2) to their survivors ($3).
+pub(crate) const RELINK_PRIMARIES: &str = "UPDATE selfsame.contacts
+    SET linked_id = moved.survivor, updated_at_ms = moved.at_ms
+    FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS moved (former, survivor, at_ms)
+    WHERE contacts.workspace = $1 AND contacts.id = moved.former";
+
+/// Links whatever linked to former primaries ($2) to their survivors ($3). Two statements, because one with OR would
+/// read the whole table.
+pub(crate) const RELINK_SECONDARIES: &str = "UPDATE selfsame.contacts
+    SET linked_id = moved.survivor, updated_at_ms = moved.at_ms
+    FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS moved (former, survivor, at_ms)
+    WHERE contacts.workspace = $1 AND contacts.linked_id = moved.former";
+
+/// Moves the workspace's counters to where the log now stands.
+pub(crate) const ADVANCE: &str = "UPDATE selfsame.workspaces
+    SET last_sequence = $2, last_event_at_ms = $3, last_contact_id = coalesce($4::bigint, last_contact_id)
+    WHERE workspace = $1";
+
+pub(crate) const SCAN_EVENTS: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome
+    FROM selfsame.events WHERE workspace = $1 ORDER BY sequence";
+
+pub(crate) const SCAN_CONTACTS: &str =
+    "SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms,
+        deleted_at_ms
+    FROM selfsame.contacts WHERE workspace = $1 ORDER BY id";
+
+/// As [`SCAN_CONTACTS`], with the owner of each value; of declared kinds as `kind=id,kind=id`.
+pub(crate) const SCAN_CONTACTS_AND_OWNERS: &str =
+    "SELECT id, email, phone, declared, linked_id, created_at_ms,
+        updated_at_ms, deleted_at_ms,
+        (SELECT contact_id FROM selfsame.identifiers
+            WHERE workspace = $1 AND kind = 'email' AND value = contacts.email) AS email_owner,
+        (SELECT contact_id FROM selfsame.identifiers
+            WHERE workspace = $1 AND kind = 'phone' AND value = contacts.phone) AS phone_owner,
+        CASE WHEN declared IS NOT NULL THEN (
+            SELECT string_agg(identifiers.kind || '=' || identifiers.contact_id::text, ',')
+            FROM json_each_text(contacts.declared::json) AS borne (kind, value)
+            JOIN selfsame.identifiers ON identifiers.workspace = $1
+                AND identifiers.kind = borne.kind AND identifiers.value = borne.value
+        ) END AS declared_owners
+    FROM selfsame.contacts WHERE workspace = $1 ORDER BY id";
+
+pub(crate) const SCAN_OWNERS: &str =
+    "SELECT kind, value, contact_id FROM selfsame.identifiers WHERE workspace = $1";
+
+/// What the server promises of its commits, and which version it is.
+pub(crate) const SERVER: &str = "SELECT current_setting('server_version_num')::int AS version,
+        current_setting('synchronous_commit') AS synchronous_commit,
+        coalesce(current_setting('fsync', true), 'on') AS fsync";
+
+/// Whether the schema `selfsame` and the history of its migrations are there, and whether `selfsame.events` is.
+pub(crate) const SCHEMA_PRESENT: &str = "SELECT
+        EXISTS (SELECT 1 FROM information_schema.schemata WHERE schema_name = 'selfsame') AS has_schema,
+        EXISTS (SELECT 1 FROM information_schema.tables
+            WHERE table_schema = 'selfsame' AND table_name = 'refinery_schema_history') AS has_history";
+
+pub(crate) const CREATE_SCHEMA: &str = "CREATE SCHEMA IF NOT EXISTS selfsame";
+
+pub(crate) const SCHEMA_VERSION: &str =
+    "SELECT coalesce(max(version), 0) AS version FROM selfsame.refinery_schema_history";
+
+/// What stands under the original's name: in the schema named ($1), or in the first of the search path. Its kind is
+/// `BASE TABLE` or `VIEW`; `columns` counts those of the original's eight that it has.
+pub(crate) const ORIGINAL: &str = "SELECT schema.name AS schema, tables.table_type AS sort,
+        (SELECT count(*) FROM information_schema.columns
+            WHERE columns.table_schema = schema.name AND columns.table_name = 'Contact'
+                AND columns.column_name IN ('id', 'phoneNumber', 'email', 'linkedId', 'linkPrecedence',
+                    'createdAt', 'updatedAt', 'deletedAt')) AS columns
+    FROM (SELECT coalesce($1::text, current_schema()::text) AS name) AS schema
+    LEFT JOIN information_schema.tables
+        ON tables.table_schema = schema.name AND tables.table_name = 'Contact'";
+
+/// Indexes of ours that PostgreSQL itself holds for broken.
+pub(crate) const INVALID_INDEXES: &str = "SELECT pg_class.relname::text AS name
+    FROM pg_index
+    JOIN pg_class ON pg_class.oid = pg_index.indexrelid
+    JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE pg_namespace.nspname = 'selfsame' AND NOT pg_index.indisvalid";
+
+/// The view under the original's name, in the schema that has no such thing yet.
+pub(crate) fn create_view(schema: &str) -> String {
+    format!("CREATE VIEW {}.\"Contact\" AS SELECT * FROM selfsame.\"Contact\"", quoted(schema))
+}
+
+/// A name as SQL has it, whatever characters it has.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Every statement that the store sends, by name; of those with a schema in them, one for the schema `public`.
+pub fn statements() -> Vec<(&'static str, String)> {
+    let fixed = [
+        ("begin write", BEGIN_WRITE),
+        ("begin write durably", BEGIN_WRITE_DURABLY),
+        ("begin scan", BEGIN_SCAN),
+        ("commit", COMMIT),
+        ("rollback", ROLLBACK),
+        ("lock", LOCK),
+        ("head", HEAD),
+        ("load", LOAD),
+        ("insert events", INSERT_EVENTS),
+        ("insert contacts", INSERT_CONTACTS),
+        ("insert identifiers", INSERT_IDENTIFIERS),
+        ("relink primaries", RELINK_PRIMARIES),
+        ("relink secondaries", RELINK_SECONDARIES),
+        ("advance", ADVANCE),
+        ("scan events", SCAN_EVENTS),
+        ("scan contacts", SCAN_CONTACTS),
+        ("scan contacts and owners", SCAN_CONTACTS_AND_OWNERS),
+        ("scan owners", SCAN_OWNERS),
+        ("server", SERVER),
+        ("schema present", SCHEMA_PRESENT),
+        ("create schema", CREATE_SCHEMA),
+        ("schema version", SCHEMA_VERSION),
+        ("original", ORIGINAL),
+        ("invalid indexes", INVALID_INDEXES),
+        ("has citus", HAS_CITUS),
+    ];
+    let mut all: Vec<(&'static str, String)> =
+        fixed.into_iter().map(|(name, text)| (name, text.to_owned())).collect();
+    all.push(("create view", create_view("public")));
+    all.extend(adoption::all());
+    all
+}

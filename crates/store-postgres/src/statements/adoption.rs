@@ -1,0 +1,106 @@
+//! The statements with which the original's table is taken over. Each names the table's schema, whatever that is.
+
+use super::quoted;
+
+/// What the original's table is called from then on.
+pub(crate) const KEPT_AS: &str = "Contact_before_selfsame";
+
+/// Begins a look at the original's table: one snapshot, and no change.
+pub(crate) const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// Begins the takeover. A server that still writes holds it up, and ends it after a while.
+pub(crate) const BEGIN_TAKEOVER: &str =
+    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '10s'";
+
+/// How many rows the table has; a progress bar wants to know.
+pub(crate) fn count(schema: &str) -> String {
+    format!("SELECT count(*) AS rows FROM {}.\"Contact\"", quoted(schema))
+}
+
+/// Keeps everybody else away from the table until the transaction ends.
+pub(crate) fn lock_table(schema: &str) -> String {
+    format!("LOCK TABLE {}.\"Contact\" IN ACCESS EXCLUSIVE MODE", quoted(schema))
+}
+
+/// The whole table, its times as Unix milliseconds.
+pub(crate) fn read_table(schema: &str) -> String {
+    format!(
+        "SELECT CAST(\"id\" AS BIGINT) AS id, CAST(\"phoneNumber\" AS TEXT) AS phone, CAST(\"email\" AS TEXT) AS email,
+        CAST(\"linkedId\" AS BIGINT) AS linked_id, CAST(\"linkPrecedence\" AS TEXT) AS precedence,
+        CAST(round(extract(epoch FROM \"createdAt\") * 1000) AS BIGINT) AS created_at_ms,
+        CAST(round(extract(epoch FROM \"updatedAt\") * 1000) AS BIGINT) AS updated_at_ms,
+        CAST(round(extract(epoch FROM \"deletedAt\") * 1000) AS BIGINT) AS deleted_at_ms
+    FROM {}.\"Contact\"",
+        quoted(schema)
+    )
+}
+
+/// The views over the table ($1 schema) and the foreign keys to it: they go on with the table that is kept.
+pub(crate) const DEPENDENTS: &str = "SELECT DISTINCT 'the view ' || view_schema || '.' || view_name AS name
+    FROM information_schema.view_table_usage WHERE table_schema = $1 AND table_name = 'Contact'
+    UNION
+    SELECT 'a foreign key of ' || referencing.relname
+    FROM pg_constraint
+    JOIN pg_class AS referencing ON referencing.oid = pg_constraint.conrelid
+    JOIN pg_class AS referenced ON referenced.oid = pg_constraint.confrelid
+    JOIN pg_namespace ON pg_namespace.oid = referenced.relnamespace
+    WHERE pg_constraint.contype = 'f' AND pg_namespace.nspname = $1 AND referenced.relname = 'Contact'
+        AND referencing.oid <> referenced.oid
+    ORDER BY name";
+
+/// Whether the name under which the table is to be kept is free in its schema ($1), given that name ($2).
+pub(crate) const NAME_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM information_schema.tables
+        WHERE table_schema = $1 AND table_name = $2) AS taken";
+
+/// Who may read the table ($1 schema) beside its owner: they may read the view, too.
+pub(crate) const READERS: &str =
+    "SELECT DISTINCT grantee::text AS grantee FROM information_schema.table_privileges
+    WHERE table_schema = $1 AND table_name = 'Contact' AND privilege_type = 'SELECT' AND grantee <> grantor";
+
+/// Gives the table its new name, under which its indexes and its sequence stay as they are.
+pub(crate) fn keep_table(schema: &str) -> String {
+    format!("ALTER TABLE {}.\"Contact\" RENAME TO {}", quoted(schema), quoted(KEPT_AS))
+}
+
+/// Lets a reader of the table read the view that stands in its place.
+pub(crate) fn grant_view(schema: &str, reader: &str) -> String {
+    let reader = if reader == "PUBLIC" { reader.to_owned() } else { quoted(reader) };
+    format!("GRANT SELECT ON {}.\"Contact\" TO {reader}", quoted(schema))
+}
+
+/// The log, row by row in PostgreSQL's binary format.
+pub(crate) const COPY_EVENTS: &str = "COPY selfsame.events
+    (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome) FROM STDIN BINARY";
+
+/// The contacts, row by row in PostgreSQL's binary format.
+pub(crate) const COPY_CONTACTS: &str = "COPY selfsame.contacts
+    (workspace, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms) FROM STDIN BINARY";
+
+/// The owners, row by row in PostgreSQL's binary format.
+pub(crate) const COPY_IDENTIFIERS: &str = "COPY selfsame.identifiers
+    (workspace, kind, value, contact_id) FROM STDIN BINARY";
+
+/// Statistics, without which the planner takes the tables for empty for a while.
+pub(crate) const ANALYZE: [&str; 3] =
+    ["ANALYZE selfsame.contacts", "ANALYZE selfsame.identifiers", "ANALYZE selfsame.events"];
+
+/// The name, and the text for the schema `public`, of each statement here.
+pub(crate) fn all() -> Vec<(&'static str, String)> {
+    let mut all = vec![
+        ("begin look", BEGIN_LOOK.to_owned()),
+        ("begin takeover", BEGIN_TAKEOVER.to_owned()),
+        ("count the original's rows", count("public")),
+        ("lock the original's table", lock_table("public")),
+        ("read the original's table", read_table("public")),
+        ("dependents", DEPENDENTS.to_owned()),
+        ("name taken", NAME_TAKEN.to_owned()),
+        ("readers", READERS.to_owned()),
+        ("keep the original's table", keep_table("public")),
+        ("grant the view", grant_view("public", "reader")),
+        ("copy events", COPY_EVENTS.to_owned()),
+        ("copy contacts", COPY_CONTACTS.to_owned()),
+        ("copy identifiers", COPY_IDENTIFIERS.to_owned()),
+    ];
+    all.extend(ANALYZE.map(|text| ("analyze", text.to_owned())));
+    all
+}

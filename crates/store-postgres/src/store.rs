@@ -1,0 +1,178 @@
+//! The store as callers see it: opened for writing or for reading, then used through the trait.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::Pool;
+use selfsame_rules::{Head, Identifier, Neighbourhood, Plan};
+use selfsame_store::{Decision, Migrations, Record, Scan, Store, StoreError, WorkspaceKey};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::connection::{
+    OpenError, OriginalName, begin_for, expect_current, migrate, original_name, pending,
+};
+use crate::connections::{Loan, pool};
+use crate::error::Fault;
+use crate::readers::{Readers, load_once};
+use crate::rows::get;
+use crate::scan::scan;
+use crate::settings::ConnectionSettings;
+use crate::statements::{HAS_CITUS, INVALID_INDEXES, citus_statements};
+use crate::writer::Writer;
+
+/// How long the question whether the store can answer waits for the answer.
+const READY_WITHIN: Duration = Duration::from_secs(2);
+
+/// A selfsame database in PostgreSQL. Any number of processes may have it open.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pool: Pool,
+    readers: Readers,
+    /// `None` when opened for reading.
+    writer: Option<Writer>,
+    schema: Option<String>,
+}
+
+impl PostgresStore {
+    /// Opens the database for writing. `answer_within` bounds each load and each write, repeats included.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`] says what is wrong with the way to the database or with what is in it.
+    pub async fn open(
+        settings: &ConnectionSettings,
+        migrations: Migrations,
+        answer_within: Duration,
+    ) -> Result<Self, OpenError> {
+        let mut client = settings.connect().await?;
+        let begin = begin_for(&client).await?;
+        match migrations {
+            Migrations::Apply => migrate(&mut client, settings, false).await?,
+            Migrations::Expect => expect_current(&client, settings).await?,
+        }
+        let pool = pool(settings)?;
+        let writer = Writer { pool: pool.clone(), answer_within, begin };
+        Ok(Self::over(pool, Some(writer), settings, answer_within))
+    }
+
+    /// Opens the database for reading. It changes nothing in it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::Older`] if there is no schema of selfsame's, or an older one; otherwise as [`Self::open`].
+    pub async fn open_for_reading(
+        settings: &ConnectionSettings,
+        answer_within: Duration,
+    ) -> Result<Self, OpenError> {
+        let client = settings.connect().await?;
+        expect_current(&client, settings).await?;
+        Ok(Self::over(pool(settings)?, None, settings, answer_within))
+    }
+
+    /// Applies pending migrations and returns those that were pending, or only tells them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::open`].
+    pub async fn migrate(settings: &ConnectionSettings, dry_run: bool) -> Result<Vec<String>, OpenError> {
+        let mut client = settings.connect().await?;
+        begin_for(&client).await?;
+        let pending = pending(&client).await?;
+        if !dry_run {
+            migrate(&mut client, settings, false).await?;
+        }
+        Ok(pending)
+    }
+
+    /// Spreads the tables over a Citus cluster by workspace; where that was done before, nothing is.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError::NoCitus`] if the server has no such extension; otherwise as [`Self::open`].
+    pub async fn distribute(settings: &ConnectionSettings) -> Result<(), OpenError> {
+        let client = settings.connect().await?;
+        expect_current(&client, settings).await?;
+        if !client.query_typed_one(HAS_CITUS, &[]).await?.try_get("present")? {
+            return Err(OpenError::NoCitus);
+        }
+        for statement in citus_statements() {
+            client.batch_execute(&statement).await?;
+        }
+        Ok(())
+    }
+
+    fn over(
+        pool: Pool,
+        writer: Option<Writer>,
+        settings: &ConnectionSettings,
+        answer_within: Duration,
+    ) -> Self {
+        let readers = Readers::start(pool.clone(), answer_within);
+        Self { pool, readers, writer, schema: settings.schema().map(str::to_owned) }
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn load(
+        &self,
+        workspace: WorkspaceKey,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Neighbourhood, StoreError> {
+        self.readers.load(workspace, identifiers).await
+    }
+
+    async fn write(
+        &self,
+        workspace: WorkspaceKey,
+        identifiers: Vec<Identifier>,
+        decision: Decision,
+    ) -> Result<Plan, StoreError> {
+        let writer = self.writer.clone().ok_or(StoreError::NotWritable)?;
+        if self.pool.is_closed() {
+            return Err(StoreError::NotWritable);
+        }
+        // A task of its own: a panic in the decision costs this write, not whoever asked for it, and nobody who goes
+        // away leaves a transaction half done.
+        let task = tokio::spawn(async move { writer.write(workspace, &identifiers, decision).await });
+        task.await.map_err(|_| StoreError::failed("the write panicked"))?
+    }
+
+    async fn scan(
+        &self,
+        workspace: WorkspaceKey,
+        what: Scan,
+        into: mpsc::Sender<Vec<Record>>,
+    ) -> Result<Head, StoreError> {
+        scan(&self.pool, workspace, what, into).await
+    }
+
+    async fn ready(&self) -> Result<(), StoreError> {
+        let load = load_once(&self.pool, WorkspaceKey::DEFAULT, &[]);
+        timeout(READY_WITHIN, load).await.map_err(|_| Fault::TimedOut)??;
+        Ok(())
+    }
+
+    async fn findings(&self) -> Result<Vec<String>, StoreError> {
+        let client = Loan::from(&self.pool).await?;
+        let indexes = client.query_typed(INVALID_INDEXES, &[]).await.map_err(Fault::from)?;
+        let mut findings = indexes
+            .iter()
+            .map(|row| Ok(format!("the index {} is broken; REINDEX it", get::<&str>(row, "name")?)))
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        let name = original_name(&client, self.schema.as_deref()).await.map_err(StoreError::failed)?;
+        if let OriginalName::Table { schema } = name {
+            findings.push(format!(
+                "a table \"Contact\" stands in schema {schema} where the view should be; its rows are in no log"
+            ));
+        }
+        client.give_back();
+        Ok(findings)
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        self.pool.close();
+        Ok(())
+    }
+}
