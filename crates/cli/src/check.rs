@@ -1,8 +1,7 @@
 //! `selfsame check`: proves the laws over a database; a list, and exit code 1, where they don't hold.
 
 use selfsame_service::check::{Report, check};
-use selfsame_store::{Store, WorkspaceKey};
-use selfsame_store_sqlite::SqliteStore;
+use selfsame_store::WorkspaceKey;
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
@@ -19,8 +18,8 @@ pub(crate) struct CheckArguments {
 pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<Outcome> {
     start_log("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
-    let store = SqliteStore::open_for_reading(&database.path)?;
-    let report = check(&store, WorkspaceKey::DEFAULT).await?;
+    let store = database.open_for_reading().await?;
+    let report = check(&*store, WorkspaceKey::DEFAULT).await?;
     store.close().await?;
     tell(&report)
 }

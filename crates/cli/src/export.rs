@@ -5,8 +5,7 @@ use std::io::{self, BufWriter, Write};
 use anyhow::Context;
 use clap::ValueEnum;
 use selfsame_rules::{Contact, Identifier, IdentifierKind, Timestamp};
-use selfsame_store::{Record, Scan, Store, WorkspaceKey};
-use selfsame_store_sqlite::SqliteStore;
+use selfsame_store::{Record, Scan, WorkspaceKey};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
@@ -48,7 +47,7 @@ struct ContactRow<'contact> {
 pub(crate) async fn run(arguments: ExportArguments) -> anyhow::Result<Outcome> {
     start_log("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
-    let store = SqliteStore::open_for_reading(&database.path)?;
+    let store = database.open_for_reading().await?;
     let (sender, records) = mpsc::channel(4);
     // Writing blocks as long as whoever reads our output does, so it has a thread of its own.
     let writing = tokio::task::spawn_blocking(move || write(records, arguments.format));

@@ -12,17 +12,14 @@ use http_body_util::BodyExt;
 use selfsame_api::{ApiSettings, ResponseSpelling, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Engine, EngineSettings, SystemClock};
-use selfsame_store::WorkspaceKey;
+use selfsame_store::{Migrations, Store, WorkspaceKey};
 use selfsame_store_sqlite::{OpenError, SqliteStore};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::database::Database;
+use crate::database::{COMMAND_PATIENCE, Database};
 use crate::settings::DatabaseSettings;
 use crate::{CommonArguments, Outcome, command_socket, put, say, start_log};
-
-/// How long to wait for another command that has the database open.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(clap::Args)]
 pub(crate) struct IdentifyArguments {
@@ -58,11 +55,14 @@ pub(crate) async fn run(arguments: IdentifyArguments) -> anyhow::Result<Outcome>
 
 /// The status and body of the answer, from whoever may write: this process, or the server that has the lock.
 async fn answer(database: &Database, seen: &str) -> anyhow::Result<(StatusCode, String)> {
-    let socket = SqliteStore::socket_of(&database.path)?;
+    let Some(file) = database.file() else {
+        return answer_here(database.open(Migrations::Expect, COMMAND_PATIENCE).await?, seen).await;
+    };
+    let socket = SqliteStore::socket_of(file)?;
     let began = Instant::now();
     loop {
-        let in_use = match SqliteStore::open(&database.path) {
-            Ok(store) => return answer_here(store, seen).await,
+        let in_use = match SqliteStore::open(file, Migrations::Apply) {
+            Ok(store) => return answer_here(Arc::new(store), seen).await,
             Err(error @ OpenError::InUse { .. }) => error,
             Err(error) => return Err(error.into()),
         };
@@ -78,23 +78,19 @@ async fn answer(database: &Database, seen: &str) -> anyhow::Result<(StatusCode, 
                 );
             }
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > COMMAND_PATIENCE {
             return Err(in_use.into());
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
-async fn answer_here(store: SqliteStore, seen: &str) -> anyhow::Result<(StatusCode, String)> {
-    let engine = Engine::start(
-        Arc::new(store),
-        Arc::new(SystemClock),
-        WorkspaceKey::DEFAULT,
-        EngineSettings::default(),
-    );
+async fn answer_here(store: Arc<dyn Store>, seen: &str) -> anyhow::Result<(StatusCode, String)> {
+    let engine =
+        Engine::start(store, Arc::new(SystemClock), WorkspaceKey::DEFAULT, EngineSettings::default());
     let settings = ApiSettings {
         response_spelling: ResponseSpelling::Original,
-        body_timeout: PATIENCE,
+        body_timeout: COMMAND_PATIENCE,
         actor: Actor::named("selfsame identify"),
     };
     let Ok(response) = router(engine.clone(), settings).oneshot(request(seen)?).await;

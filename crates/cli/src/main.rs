@@ -3,11 +3,13 @@
 //! Exit codes: 0, done; 1, done, and the answer is no (an observation refused, a law broken); 2, could not be done.
 //! Data goes to standard output, talk to standard error.
 
+mod adopt;
 mod check;
 mod command_socket;
 mod database;
 mod export;
 mod identify;
+mod migrate;
 mod serve;
 mod settings;
 
@@ -43,6 +45,10 @@ enum Command {
     Export(export::ExportArguments),
     /// Prove the laws of identity over a database, also while a server runs.
     Check(check::CheckArguments),
+    /// Bring the database to this version's schema, which `serve` also does at its start.
+    Migrate(migrate::MigrateArguments),
+    /// Take over a database of the original service, or tell what that would do.
+    Adopt(adopt::AdoptArguments),
 }
 
 /// How a command ended that could be done.
@@ -97,6 +103,8 @@ fn run() -> anyhow::Result<Outcome> {
             Command::Identify(arguments) => identify::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,
             Command::Check(arguments) => check::run(arguments).await,
+            Command::Migrate(arguments) => migrate::run(arguments).await,
+            Command::Adopt(arguments) => adopt::run(arguments).await,
         }
     })
 }

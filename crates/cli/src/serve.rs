@@ -1,6 +1,7 @@
 //! `selfsame serve`: opens the store, listens, greets, and drains at SIGTERM.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +11,9 @@ use axum::serve::ListenerExt;
 use selfsame_api::{ApiSettings, ResponseSpelling, ServerSettings, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Engine, EngineSettings, SystemClock};
-use selfsame_store::WorkspaceKey;
+use selfsame_store::{Migrations, WorkspaceKey};
 use selfsame_store_sqlite::SqliteStore;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -37,19 +38,17 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     // From here on SIGTERM ends the server as it should, even while it starts.
     let (stop, stopping) = watch::channel(false);
     stop_at_signals(stop)?;
-    let store = SqliteStore::open(&database.path)?;
-    let socket = SqliteStore::socket_of(&database.path)?;
+    let migrations = if settings.migrate.unwrap_or(true) { Migrations::Apply } else { Migrations::Expect };
+    // A look-up and then a change: each may take half of a request's time.
+    let store = database.open(migrations, answer_timeout(&settings) / 2).await?;
+    let socket = database.file().map(SqliteStore::socket_of).transpose()?;
     let listener = TcpListener::bind(addresses.as_slice()).await.with_context(|| {
         format!("can't listen on {}\nhint: is another server there? --port chooses another", list(&addresses))
     })?;
     let address = listener.local_addr()?;
 
-    let engine = Engine::start(
-        Arc::new(store),
-        Arc::new(SystemClock),
-        WorkspaceKey::DEFAULT,
-        engine_settings(&settings),
-    );
+    let engine =
+        Engine::start(store, Arc::new(SystemClock), WorkspaceKey::DEFAULT, engine_settings(&settings));
     let server = server_settings(&settings);
     let public = api(&engine, &settings, "POST /identify", spelling(&settings));
     // Commands print what they get; they always get the original's spelling.
@@ -59,14 +58,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
             tracing::debug!(%error, "a connection can't send at once");
         }
     });
-    let commands_listener = command_socket::listen(&socket)
-        .inspect_err(|error| {
-            tracing::warn!(
-                %error, socket = %socket.display(),
-                "commands that write can't reach this server: its socket can't be made"
-            );
-        })
-        .ok();
+    let commands_listener = socket.as_deref().and_then(listen_for_commands);
     let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
     let serving_commands = async {
         if let Some(listener) = commands_listener {
@@ -78,12 +70,23 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
 
     tracing::info!("draining: committing what waits");
     // While the lock is still ours: a moment later the socket could be that of the next server.
-    if let Err(error) = std::fs::remove_file(&socket) {
+    if let Some(Err(error)) = socket.map(std::fs::remove_file) {
         tracing::debug!(%error, "the socket for commands was gone already");
     }
     engine.drain().await?;
     tracing::info!("ended");
     Ok(Outcome::Done)
+}
+
+fn listen_for_commands(socket: &Path) -> Option<UnixListener> {
+    command_socket::listen(socket)
+        .inspect_err(|error| {
+            tracing::warn!(
+                %error, socket = %socket.display(),
+                "commands that write can't reach this server: its socket can't be made"
+            );
+        })
+        .ok()
 }
 
 /// The addresses of `--host` and `--port`, refused if strangers could reach them.
@@ -119,7 +122,12 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
     EngineSettings {
         queue_length_max: or(settings.queue_length_max, default.queue_length_max),
         batch_observations_max: or(settings.batch_observations_max, default.batch_observations_max),
+        answer_timeout: answer_timeout(settings),
     }
+}
+
+fn answer_timeout(settings: &Settings) -> Duration {
+    settings.answer_timeout_seconds.map_or(EngineSettings::default().answer_timeout, Duration::from_secs)
 }
 
 fn server_settings(settings: &Settings) -> ServerSettings {

@@ -47,6 +47,14 @@ pub(crate) struct Settings {
     #[arg(long, env = "SELFSAME_BATCH_OBSERVATIONS_MAX", value_name = "CHANGES",
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) batch_observations_max: Option<u32>,
+    /// Seconds after which a request is answered, with 503 if the database did not answer [default: 10]
+    #[arg(long, env = "SELFSAME_ANSWER_TIMEOUT_SECONDS", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) answer_timeout_seconds: Option<u64>,
+    /// Bring the database to this version's schema at the start [default: true]
+    #[arg(long, env = "SELFSAME_MIGRATE", value_name = "BOOL", num_args = 0..=1,
+        require_equals = true, default_missing_value = "true")]
+    pub(crate) migrate: Option<bool>,
     /// What is logged: error, warn, info, debug, or a filter of tracing's [default: info]
     #[arg(long, env = "SELFSAME_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
@@ -56,7 +64,7 @@ pub(crate) struct Settings {
 #[derive(clap::Args, Deserialize, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct DatabaseSettings {
-    /// The database, `sqlite:PATH` [default: sqlite:selfsame.db]
+    /// The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db]
     #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
     pub(crate) database_url: Option<String>,
 }
@@ -93,6 +101,8 @@ impl Settings {
             drain_timeout_seconds: self.drain_timeout_seconds.or(below.drain_timeout_seconds),
             queue_length_max: self.queue_length_max.or(below.queue_length_max),
             batch_observations_max: self.batch_observations_max.or(below.batch_observations_max),
+            answer_timeout_seconds: self.answer_timeout_seconds.or(below.answer_timeout_seconds),
+            migrate: self.migrate.or(below.migrate),
             log: self.log.or(below.log),
         }
     }
@@ -119,6 +129,15 @@ pub(crate) fn load_dotenv() -> anyhow::Result<HashMap<String, String>> {
         }
         Err(_) => bail!("`.env` can't be read\nhint: check its permissions, and that it is UTF-8 text"),
     }
+}
+
+/// Variables by name: the environment's, and where that has none, those of `.env`. An empty one is none.
+pub(crate) fn variable() -> anyhow::Result<impl Fn(&str) -> Option<String>> {
+    let dotenv = load_dotenv()?;
+    Ok(move |name: &str| {
+        let given = std::env::var(name).ok().filter(|value| !value.is_empty());
+        given.or_else(|| dotenv.get(name).filter(|value| !value.is_empty()).cloned())
+    })
 }
 
 /// The settings of the TOML file: the one named, or `selfsame.toml` where that exists.
