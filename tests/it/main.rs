@@ -9,6 +9,7 @@ mod concurrency;
 mod disk_full;
 mod export;
 mod faulty_server;
+mod healthcheck;
 mod histories;
 mod kill;
 mod known_customer;

@@ -238,11 +238,12 @@ fn help_lists_the_commands() {
            selfsame <COMMAND>
 
     Commands:
-      serve     Serve the HTTP API
-      identify  Identify one observation against a database; beside a running server, through it
-      export    Write every contact to standard output, also while a server runs
-      check     Prove the laws of identity over a database, also while a server runs
-      help      Print this message or the help of the given subcommand(s)
+      serve        Serve the HTTP API
+      identify     Identify one observation against a database; beside a running server, through it
+      export       Write every contact to standard output, also while a server runs
+      check        Prove the laws of identity over a database, also while a server runs
+      healthcheck  Ask the server on this machine whether it is ready; exit code 1 if not
+      help         Print this message or the help of the given subcommand(s)
     ");
 }
 

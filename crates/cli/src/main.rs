@@ -8,6 +8,7 @@ mod check;
 mod command_socket;
 mod database;
 mod export;
+mod healthcheck;
 mod identify;
 mod migrate;
 mod serve;
@@ -49,6 +50,8 @@ enum Command {
     Migrate(migrate::MigrateArguments),
     /// Take over a database of the original service, or tell what that would do.
     Adopt(adopt::AdoptArguments),
+    /// Ask the server on this machine whether it is ready; exit code 1 if not.
+    Healthcheck(healthcheck::HealthcheckArguments),
 }
 
 /// How a command ended that could be done.
@@ -105,6 +108,7 @@ fn run() -> anyhow::Result<Outcome> {
             Command::Check(arguments) => check::run(arguments).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Adopt(arguments) => adopt::run(arguments).await,
+            Command::Healthcheck(arguments) => healthcheck::run(arguments).await,
         }
     })
 }
