@@ -6,6 +6,7 @@ mod check;
 mod check_log;
 mod commands;
 mod concurrency;
+mod deployment;
 mod disk_full;
 mod export;
 mod faulty_server;
