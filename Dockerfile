@@ -16,7 +16,7 @@ RUN cargo install cargo-chef --version 0.1.78 --locked
 
 FROM chef AS plan
 COPY . .
-RUN cargo chef prepare --bin selfsame --recipe-path recipe.json
+RUN cargo chef prepare --recipe-path recipe.json
 
 FROM chef AS build
 # A panic still names its functions; the lines would double the program's size.

@@ -66,9 +66,9 @@ async fn addresses(host: &str, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
         .await
         .with_context(|| format!("HOST `{host}` is no address\nhint: for example 127.0.0.1"))?;
     let reachable = |ip: IpAddr| match ip {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
+        ip if !ip.is_unspecified() => ip,
+        IpAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
     };
     Ok(addresses.map(|address| SocketAddr::new(reachable(address.ip()), address.port())).collect())
 }
