@@ -19,6 +19,7 @@ mod million;
 mod misfortunes;
 mod people;
 mod postgres_support;
+mod postgres_tls;
 mod power_cut;
 mod queue;
 mod refusals;
