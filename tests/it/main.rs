@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod adopt_random;
+mod adopt_rules;
 mod check;
 mod check_log;
 mod commands;

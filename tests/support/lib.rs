@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "its only readers are the tests beside it, which say what they mean")]
 
 pub mod acknowledged;
+pub mod adoption_model;
 pub mod backend;
 pub mod client;
 pub mod clock;
@@ -19,6 +20,7 @@ pub mod judge;
 pub mod linearizability;
 pub mod load;
 pub mod model;
+pub mod original;
 pub mod postgres;
 pub mod process;
 pub mod random;
