@@ -83,7 +83,8 @@ pub enum AdoptError {
     /// The log isn't empty.
     #[error(
         "selfsame has customers of its own in this database already, and adopts only into an empty one\n\
-         hint: adopt into a copy of the original's database"
+         hint: adopt into a copy of the original's database; or, if you went back to the original since, let \
+         `DROP SCHEMA selfsame CASCADE` forget what selfsame knows"
     )]
     NotEmpty,
     /// The name for the kept table is taken.

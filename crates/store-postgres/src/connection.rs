@@ -54,6 +54,17 @@ pub enum OpenError {
         /// The schema that it stands in.
         schema: String,
     },
+    /// The original's table stands where the view was, beside a log of ours.
+    #[error(
+        "the original's table \"Contact\" is back (schema `{schema}`) beside selfsame's own data: whatever an old server \
+         writes there, selfsame doesn't know\n\
+         hint: if the table is a leftover, rename it, and the view takes its place again; if you went back to the \
+         original, `DROP SCHEMA selfsame CASCADE` forgets what selfsame knows, and `selfsame adopt` begins anew"
+    )]
+    TableIsBack {
+        /// The schema that it stands in.
+        schema: String,
+    },
     /// The database was made by a version that knows more migrations than this one.
     #[error(
         "the database was made by a newer version of selfsame (schema {found}, and this version knows {known})\n\
@@ -136,16 +147,11 @@ pub(crate) async fn migrate(
     if found > known_version() {
         return Err(OpenError::Newer { found, known: known_version() });
     }
-    let name = original_name(client, settings.schema()).await?;
-    if let (OriginalName::Table { schema }, false) = (&name, adopting) {
-        if log_is_empty(client).await? {
-            return Err(OpenError::NotAdopted { schema: schema.clone() });
-        }
-        tracing::warn!(
-            schema,
-            "a table \"Contact\" stands where selfsame's view should be: an old server, or its schema push, made it"
-        );
-    }
+    let name = if adopting {
+        original_name(client, settings.schema()).await?
+    } else {
+        refuse_originals_table(client, settings).await?
+    };
     if found < known_version() {
         apply_migrations(client).await?;
     }
@@ -158,16 +164,25 @@ pub(crate) async fn migrate(
 /// Refuses a database that is not exactly at this version's schema.
 pub(crate) async fn expect_current(client: &Client, settings: &ConnectionSettings) -> Result<(), OpenError> {
     let (found, known) = (schema_version(client).await?, known_version());
-    if log_is_empty(client).await?
-        && let OriginalName::Table { schema } = original_name(client, settings.schema()).await?
-    {
-        return Err(OpenError::NotAdopted { schema });
+    if found == 0 {
+        refuse_originals_table(client, settings).await?;
     }
     match found.cmp(&known) {
         std::cmp::Ordering::Less => Err(OpenError::Older { found, known }),
         std::cmp::Ordering::Equal => Ok(()),
         std::cmp::Ordering::Greater => Err(OpenError::Newer { found, known }),
     }
+}
+
+/// What else stands under the original's name. Its table there is refused: an old server could still write to it.
+pub(crate) async fn refuse_originals_table(
+    client: &Client,
+    settings: &ConnectionSettings,
+) -> Result<OriginalName, OpenError> {
+    let name = original_name(client, settings.schema()).await?;
+    let OriginalName::Table { schema } = name else { return Ok(name) };
+    let adopted = !log_is_empty(client).await?;
+    Err(if adopted { OpenError::TableIsBack { schema } } else { OpenError::NotAdopted { schema } })
 }
 
 /// How a change is to begin on this server; refuses a server that is too old, and warns of one that may forget.

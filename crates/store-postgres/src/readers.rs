@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use selfsame_rules::{Identifier, Neighbourhood};
@@ -14,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::connections::Loan;
 use crate::error::Fault;
 use crate::load::{self, Loaded};
-use crate::repeat::pause;
+use crate::repeat::{Limits, pause};
 
 /// The most identifiers that one round trip asks for.
 const IDENTIFIERS_MAX: usize = 500;
@@ -37,10 +36,10 @@ pub(crate) struct Readers {
 
 impl Readers {
     /// Starts taking look-ups. One of the pool's connections is left to the writer, where there are several.
-    pub(crate) fn start(pool: Pool, answer_within: Duration) -> Self {
+    pub(crate) fn start(pool: Pool, limits: Limits) -> Self {
         let (lookups, waiting) = mpsc::unbounded_channel();
         let at_once = (pool.status().max_size - 1).clamp(1, AT_ONCE_MAX);
-        tokio::spawn(dispatch(pool, answer_within, waiting, Arc::new(Semaphore::new(at_once))));
+        tokio::spawn(dispatch(pool, limits, waiting, Arc::new(Semaphore::new(at_once))));
         Self { lookups }
     }
 
@@ -60,7 +59,7 @@ impl Readers {
 /// Sends a round trip whenever one may go, for all that wait by then, up to a bound.
 async fn dispatch(
     pool: Pool,
-    answer_within: Duration,
+    limits: Limits,
     mut arriving: mpsc::UnboundedReceiver<Lookup>,
     permits: Arc<Semaphore>,
 ) {
@@ -77,7 +76,7 @@ async fn dispatch(
         let together = take_together(&mut waiting);
         let pool = pool.clone();
         tokio::spawn(async move {
-            answer_all(&pool, answer_within, together).await;
+            answer_all(&pool, limits, together).await;
             drop(permit);
         });
     }
@@ -100,13 +99,13 @@ fn take_together(waiting: &mut VecDeque<Lookup>) -> Vec<Lookup> {
     together
 }
 
-async fn answer_all(pool: &Pool, answer_within: Duration, lookups: Vec<Lookup>) {
+async fn answer_all(pool: &Pool, limits: Limits, lookups: Vec<Lookup>) {
     let Some(workspace) = lookups.first().map(|first| first.workspace) else { return };
     let mut identifiers: Vec<Identifier> =
         lookups.iter().flat_map(|lookup| &lookup.identifiers).cloned().collect();
     identifiers.sort();
     identifiers.dedup();
-    let loaded = load_within(pool, answer_within, workspace, &identifiers).await;
+    let loaded = load_within(pool, limits, workspace, &identifiers).await;
     for lookup in lookups {
         let answer = match &loaded {
             Ok(loaded) => loaded.neighbourhood(&lookup.identifiers),
@@ -120,17 +119,18 @@ async fn answer_all(pool: &Pool, answer_within: Duration, lookups: Vec<Lookup>) 
 /// Loads, again and again where a repeat may help, until the time is up.
 async fn load_within(
     pool: &Pool,
-    answer_within: Duration,
+    limits: Limits,
     workspace: WorkspaceKey,
     identifiers: &[Identifier],
 ) -> Result<Loaded, StoreError> {
-    let deadline = Instant::now() + answer_within;
+    let deadline = Instant::now() + limits.answer;
     for attempt in 0.. {
-        let fault = match timeout_at(deadline, load_once(pool, workspace, identifiers)).await {
-            Ok(Ok(rows)) => return Loaded::read(&rows, identifiers, workspace),
-            Ok(Err(fault)) => fault,
-            Err(_) => Fault::TimedOut,
-        };
+        let fault =
+            match timeout_at(limits.of_attempt(deadline), load_once(pool, workspace, identifiers)).await {
+                Ok(Ok(rows)) => return Loaded::read(&rows, identifiers, workspace),
+                Ok(Err(fault)) => fault,
+                Err(_) => Fault::TimedOut,
+            };
         if !fault.may_pass() || !pause(attempt, deadline).await {
             return Err(fault.into());
         }

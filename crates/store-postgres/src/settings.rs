@@ -33,6 +33,7 @@ use crate::tls::{TlsError, TlsSettings, connector};
 const CONNECT_TIMEOUT_SECONDS: u64 = 5;
 const CONNECTIONS_MAX: usize = 10;
 const CONNECTION_WAIT_SECONDS: u64 = 5;
+const KEEPALIVES_IDLE_SECONDS: u64 = 60;
 
 /// A longest time for any limit: a day.
 const SECONDS_MAX: u64 = 86_400;
@@ -221,15 +222,15 @@ fn set_session(client: &mut Config, given: &Given<'_>, servers: usize) -> Result
     Ok(())
 }
 
-/// Zero is the system's default, as in libpq.
+/// Zero stands for the default, as in libpq.
 fn set_keepalives(client: &mut Config, given: &Given<'_>) -> Result<(), InvalidUrl> {
     if let Some(on) = given.choice("keepalives", &[("1", true), ("0", false)])? {
         client.keepalives(on);
     }
     let number = |name, max: u64| Ok(given.number(name, 0..=max)?.filter(|number| *number > 0));
-    if let Some(seconds) = number("keepalives_idle", SECONDS_MAX)? {
-        client.keepalives_idle(Duration::from_secs(seconds));
-    }
+    // The system's two hours outlast the patience of most firewalls, which then drop an idle connection unsaid.
+    let idle_seconds = number("keepalives_idle", SECONDS_MAX)?.unwrap_or(KEEPALIVES_IDLE_SECONDS);
+    client.keepalives_idle(Duration::from_secs(idle_seconds));
     if let Some(seconds) = number("keepalives_interval", SECONDS_MAX)? {
         client.keepalives_interval(Duration::from_secs(seconds));
     }

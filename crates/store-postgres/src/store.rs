@@ -11,10 +11,12 @@ use tokio::time::timeout;
 
 use crate::connection::{
     OpenError, OriginalName, begin_for, expect_current, migrate, original_name, pending,
+    refuse_originals_table,
 };
 use crate::connections::{Loan, pool};
 use crate::error::Fault;
 use crate::readers::{Readers, load_once};
+use crate::repeat::Limits;
 use crate::rows::get;
 use crate::scan::scan;
 use crate::settings::ConnectionSettings;
@@ -49,11 +51,15 @@ impl PostgresStore {
         let begin = begin_for(&client).await?;
         match migrations {
             Migrations::Apply => migrate(&mut client, settings, false).await?,
-            Migrations::Expect => expect_current(&client, settings).await?,
+            Migrations::Expect => {
+                refuse_originals_table(&client, settings).await?;
+                expect_current(&client, settings).await?;
+            }
         }
         let pool = pool(settings)?;
-        let writer = Writer { pool: pool.clone(), answer_within, begin };
-        Ok(Self::over(pool, Some(writer), settings, answer_within))
+        let limits = limits(settings, answer_within);
+        let writer = Writer { pool: pool.clone(), limits, begin };
+        Ok(Self::over(pool, Some(writer), settings, limits))
     }
 
     /// Opens the database for reading. It changes nothing in it.
@@ -67,7 +73,7 @@ impl PostgresStore {
     ) -> Result<Self, OpenError> {
         let client = settings.connect().await?;
         expect_current(&client, settings).await?;
-        Ok(Self::over(pool(settings)?, None, settings, answer_within))
+        Ok(Self::over(pool(settings)?, None, settings, limits(settings, answer_within)))
     }
 
     /// Applies pending migrations and returns those that were pending, or only tells them.
@@ -102,15 +108,15 @@ impl PostgresStore {
         Ok(())
     }
 
-    fn over(
-        pool: Pool,
-        writer: Option<Writer>,
-        settings: &ConnectionSettings,
-        answer_within: Duration,
-    ) -> Self {
-        let readers = Readers::start(pool.clone(), answer_within);
+    fn over(pool: Pool, writer: Option<Writer>, settings: &ConnectionSettings, limits: Limits) -> Self {
+        let readers = Readers::start(pool.clone(), limits);
         Self { pool, readers, writer, schema: settings.schema().map(str::to_owned) }
     }
+}
+
+/// `socket_timeout` bounds an attempt; without it, half of the time does.
+fn limits(settings: &ConnectionSettings, answer_within: Duration) -> Limits {
+    Limits { answer: answer_within, attempt: settings.socket_timeout().unwrap_or(answer_within / 2) }
 }
 
 #[async_trait]

@@ -5,7 +5,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::future::{join, join3, try_join_all};
@@ -18,14 +17,14 @@ use crate::carry_out::{Statement, statements};
 use crate::connections::Loan;
 use crate::error::Fault;
 use crate::load::{self, Loaded, no_workspace};
-use crate::repeat::pause;
+use crate::repeat::{Limits, pause};
 use crate::statements::{COMMIT, LOCK, ROLLBACK};
 
 /// Carries out writes of this process; each has its own transaction.
 #[derive(Clone, Debug)]
 pub(crate) struct Writer {
     pub(crate) pool: Pool,
-    pub(crate) answer_within: Duration,
+    pub(crate) limits: Limits,
     /// [`crate::statements::BEGIN_WRITE`], or the variant that the server's settings ask for.
     pub(crate) begin: &'static str,
 }
@@ -67,12 +66,12 @@ impl Writer {
         identifiers: &[Identifier],
         mut decision: Decision,
     ) -> Result<Plan, StoreError> {
-        let deadline = Instant::now() + self.answer_within;
+        let deadline = Instant::now() + self.limits.answer;
         let mut outcome_unknown = false;
         for attempt in 0.. {
             let mut commit_sent = false;
             let attempted = self.attempt(workspace, identifiers, &mut decision, &mut commit_sent);
-            let fault = match timeout_at(deadline, attempted).await {
+            let fault = match timeout_at(self.limits.of_attempt(deadline), attempted).await {
                 Ok(Ok(plan)) => return Ok(plan),
                 Ok(Err(Stopped::Store(error))) => return Err(error),
                 Ok(Err(Stopped::Fault(fault))) => fault,
