@@ -228,7 +228,7 @@ pub(crate) async fn original_name(client: &Client, schema: Option<&str>) -> Resu
     let columns: i64 = row.try_get("columns")?;
     Ok(match row.try_get::<_, Option<&str>>("sort")? {
         None => OriginalName::Free { schema },
-        Some("VIEW") => OriginalName::View,
+        Some("v" | "m") => OriginalName::View,
         Some(_) if columns == ORIGINAL_COLUMNS => OriginalName::Table { schema },
         Some(_) => OriginalName::SomebodyElses,
     })

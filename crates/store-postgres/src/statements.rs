@@ -141,27 +141,29 @@ pub(crate) const SERVER: &str = "SELECT current_setting('server_version_num')::i
         current_setting('synchronous_commit') AS synchronous_commit,
         coalesce(current_setting('fsync', true), 'on') AS fsync";
 
-/// Whether the schema `selfsame` and the history of its migrations are there, and whether `selfsame.events` is.
+/// Whether the schema `selfsame` and the history of its migrations are there. Asked of the catalogue itself: the
+/// information schema shows a role only what it may use.
 pub(crate) const SCHEMA_PRESENT: &str = "SELECT
-        EXISTS (SELECT 1 FROM information_schema.schemata WHERE schema_name = 'selfsame') AS has_schema,
-        EXISTS (SELECT 1 FROM information_schema.tables
-            WHERE table_schema = 'selfsame' AND table_name = 'refinery_schema_history') AS has_history";
+        EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = 'selfsame') AS has_schema,
+        EXISTS (SELECT 1 FROM pg_class JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+            WHERE nspname = 'selfsame' AND relname = 'refinery_schema_history') AS has_history";
 
 pub(crate) const CREATE_SCHEMA: &str = "CREATE SCHEMA IF NOT EXISTS selfsame";
 
 pub(crate) const SCHEMA_VERSION: &str =
     "SELECT coalesce(max(version), 0) AS version FROM selfsame.refinery_schema_history";
 
-/// What stands under the original's name: in the schema named ($1), or in the first of the search path. Its kind is
-/// `BASE TABLE` or `VIEW`; `columns` counts those of the original's eight that it has.
-pub(crate) const ORIGINAL: &str = "SELECT schema.name AS schema, tables.table_type AS sort,
-        (SELECT count(*) FROM information_schema.columns
-            WHERE columns.table_schema = schema.name AND columns.table_name = 'Contact'
-                AND columns.column_name IN ('id', 'phoneNumber', 'email', 'linkedId', 'linkPrecedence',
+/// What stands under the original's name: in the schema named ($1), or in the first of the search path. Its sort is
+/// PostgreSQL's `relkind`; `columns` counts those of the original's eight that it has.
+pub(crate) const ORIGINAL: &str = "SELECT schema.name AS schema, relation.relkind::text AS sort,
+        (SELECT count(*) FROM pg_attribute
+            WHERE pg_attribute.attrelid = relation.oid AND NOT pg_attribute.attisdropped
+                AND pg_attribute.attname IN ('id', 'phoneNumber', 'email', 'linkedId', 'linkPrecedence',
                     'createdAt', 'updatedAt', 'deletedAt')) AS columns
     FROM (SELECT coalesce($1::text, current_schema()::text) AS name) AS schema
-    LEFT JOIN information_schema.tables
-        ON tables.table_schema = schema.name AND tables.table_name = 'Contact'";
+    LEFT JOIN pg_namespace ON pg_namespace.nspname = schema.name
+    LEFT JOIN pg_class AS relation ON relation.relnamespace = pg_namespace.oid AND relation.relname = 'Contact'
+        AND relation.relkind IN ('r', 'p', 'f', 'v', 'm')";
 
 /// Indexes of ours that PostgreSQL itself holds for broken.
 pub(crate) const INVALID_INDEXES: &str = "SELECT pg_class.relname::text AS name

@@ -49,8 +49,9 @@ pub(crate) const DEPENDENTS: &str = "SELECT DISTINCT 'the view ' || view_schema 
     ORDER BY name";
 
 /// Whether the name under which the table is to be kept is free in its schema ($1), given that name ($2).
-pub(crate) const NAME_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM information_schema.tables
-        WHERE table_schema = $1 AND table_name = $2) AS taken";
+pub(crate) const NAME_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM pg_class
+        JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+        WHERE nspname = $1 AND relname = $2) AS taken";
 
 /// Who may read the table ($1 schema) beside its owner: they may read the view, too.
 pub(crate) const READERS: &str =
