@@ -16,8 +16,8 @@ use crate::fill::fill;
 use crate::rows::{get, time};
 use crate::settings::{ConnectError, ConnectionSettings};
 use crate::statements::adoption::{
-    ANALYZE, BEGIN_LOOK, BEGIN_TAKEOVER, DEPENDENTS, KEPT_AS, NAME_TAKEN, READERS, count, grant_view,
-    keep_table, lock_table, read_table,
+    ANALYZE, BEGIN_LOOK, BEGIN_TAKEOVER, DEPENDENTS, DURABLY, KEPT_AS, NAME_TAKEN, READERS, count,
+    grant_view, keep_table, lock_table, read_table,
 };
 use crate::statements::{COMMIT, ROLLBACK, create_view};
 
@@ -149,7 +149,7 @@ pub async fn adopt_database(
         migrate(&mut client, settings, true).await?;
         client.batch_execute(BEGIN_TAKEOVER).await?;
         if begin.contains("synchronous_commit") {
-            client.batch_execute("SET LOCAL synchronous_commit = 'on'").await?;
+            client.batch_execute(DURABLY).await?;
         }
         client.batch_execute(&lock_table(&schema)).await?;
     } else {

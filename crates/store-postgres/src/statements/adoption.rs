@@ -12,6 +12,9 @@ pub(crate) const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ 
 pub(crate) const BEGIN_TAKEOVER: &str =
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '10s'";
 
+/// Follows [`BEGIN_TAKEOVER`] where the server's default is to answer before a commit is durable.
+pub(crate) const DURABLY: &str = "SET LOCAL synchronous_commit = 'on'";
+
 /// How many rows the table has; a progress bar wants to know.
 pub(crate) fn count(schema: &str) -> String {
     format!("SELECT count(*) AS rows FROM {}.\"Contact\"", quoted(schema))
@@ -90,6 +93,7 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
     let mut all = vec![
         ("begin look", BEGIN_LOOK.to_owned()),
         ("begin takeover", BEGIN_TAKEOVER.to_owned()),
+        ("durably", DURABLY.to_owned()),
         ("count the original's rows", count("public")),
         ("lock the original's table", lock_table("public")),
         ("read the original's table", read_table("public")),
