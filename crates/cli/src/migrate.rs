@@ -1,11 +1,11 @@
 //! `selfsame migrate`: brings the database to this version's schema, or tells what that would take.
 
 use anyhow::bail;
-use selfsame_store_postgres::{PostgresStore, citus_statements};
+use selfsame_store_postgres::{ConnectionSettings, PostgresStore, citus_statements};
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, put, start_log};
+use crate::{CommonArguments, Outcome, put, say, start_log};
 
 #[derive(clap::Args)]
 pub(crate) struct MigrateArguments {
@@ -24,24 +24,37 @@ pub(crate) struct MigrateArguments {
 pub(crate) async fn run(arguments: MigrateArguments) -> anyhow::Result<Outcome> {
     start_log("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
+    // Before anything is migrated: what can't be done whole is not begun.
+    let spread = if arguments.citus { Some(to_spread(&database)?) } else { None };
     let pending = database.migrate(arguments.dry_run).await?;
     let done = if arguments.dry_run { "pending" } else { "applied" };
-    for migration in &pending {
-        put(&format!("{done}: {migration}"))?;
+    let mut told: Vec<String> = pending.iter().map(|migration| format!("{done}: {migration}")).collect();
+    if told.is_empty() {
+        told.push("nothing is pending: the database has this version's schema".to_owned());
     }
-    if pending.is_empty() {
-        put("nothing is pending: the database has this version's schema")?;
-    }
-    if arguments.citus {
-        distribute(&database, arguments.dry_run).await?;
+    match spread {
+        None => told.iter().try_for_each(|line| put(line))?,
+        Some(settings) => {
+            // Standard output is for the statements alone, so that psql can read them.
+            told.iter().for_each(|line| say(line));
+            distribute(settings, arguments.dry_run).await?;
+        }
     }
     Ok(Outcome::Done)
 }
 
-async fn distribute(database: &Database, dry_run: bool) -> anyhow::Result<()> {
-    let Database::Postgres(settings) = database else {
-        bail!("{database} is no PostgreSQL database, and Citus spreads only those\nhint: leave --citus out");
-    };
+fn to_spread(database: &Database) -> anyhow::Result<&ConnectionSettings> {
+    match database {
+        Database::Postgres(settings) => Ok(settings),
+        Database::Sqlite(_) => {
+            bail!(
+                "{database} is no PostgreSQL database, and Citus spreads only those\nhint: leave --citus out"
+            )
+        }
+    }
+}
+
+async fn distribute(settings: &ConnectionSettings, dry_run: bool) -> anyhow::Result<()> {
     if dry_run {
         return citus_statements().iter().try_for_each(|statement| put(&format!("{statement};")));
     }
