@@ -30,4 +30,5 @@ pub mod scenario;
 pub mod server;
 pub mod size;
 pub mod small_disk;
+pub mod sql;
 pub mod world;

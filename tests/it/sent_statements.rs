@@ -1,0 +1,186 @@
+//! The list of statements is complete, and nothing in it is dead: seen in the server's own log. And what
+//! `selfsame migrate --citus` prints and refuses.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use selfsame_rules::{Actor, AdoptionSettings, Timestamp, decide};
+use selfsame_store::{Migrations, Scan, Store, WorkspaceKey};
+use selfsame_store_postgres::{
+    AdoptionOrder, ConnectionSettings, OpenError, PostgresStore, adopt_database, statements,
+};
+use support::backend::{Backend, Stored};
+use support::postgres::binaries::Binaries;
+use support::postgres::cluster::Cluster;
+use support::postgres::settings::Settings;
+use support::process::command;
+use support::sql::normalised;
+use tokio::sync::mpsc;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The table as the original makes it, with readers and rows.
+const ORIGINAL: &str = r#"CREATE TABLE "Contact" (id SERIAL PRIMARY KEY, "phoneNumber" TEXT, email TEXT,
+    "linkedId" INT, "linkPrecedence" TEXT NOT NULL, "createdAt" TIMESTAMP(3) NOT NULL,
+    "updatedAt" TIMESTAMP(3) NOT NULL, "deletedAt" TIMESTAMP(3));
+INSERT INTO "Contact" VALUES (1, '1', 'a@b.org', NULL, 'primary', now(), now(), NULL);
+GRANT SELECT ON "Contact" TO reader"#;
+
+/// What refinery sends by itself, by how it begins: its own table, and the migrations in its transaction.
+const REFINERY: [&str; 5] = [
+    "CREATE TABLE IF NOT EXISTS selfsame.refinery_schema_history",
+    "SELECT version, name, applied_on, checksum FROM selfsame.refinery_schema_history",
+    "START TRANSACTION",
+    "INSERT INTO selfsame.refinery_schema_history",
+    "-- Times are Unix milliseconds, UTC. Every key begins with the workspace. CREATE TABLE selfsame.workspaces",
+];
+
+fn settings(url: &str) -> ConnectionSettings {
+    ConnectionSettings::parse(url, |_| None).unwrap()
+}
+
+/// The statements in the log that the program sent, one space wherever they have white space.
+fn sent(log: &str) -> BTreeSet<String> {
+    let mut all: Vec<String> = Vec::new();
+    let mut goes_on = false;
+    for line in log.lines() {
+        if let (true, Some(more), Some(last)) = (goes_on, line.strip_prefix('\t'), all.last_mut()) {
+            last.push(' ');
+            last.push_str(more);
+            continue;
+        }
+        let line = line.strip_prefix("[selfsame] LOG:  ");
+        let statement = line.and_then(|line| {
+            line.strip_prefix("statement: ")
+                .or_else(|| line.strip_prefix("execute ").and_then(|line| Some(line.split_once(": ")?.1)))
+        });
+        goes_on = statement.is_some();
+        all.extend(statement.map(str::to_owned));
+    }
+    all.iter().map(|statement| normalised(statement)).collect()
+}
+
+/// Those of them that stand in no list.
+fn unlisted(sent: &BTreeSet<String>) -> Vec<&String> {
+    let listed: BTreeSet<String> = statements().iter().map(|(_, text)| normalised(text)).collect();
+    let refinery = |statement: &str| REFINERY.iter().any(|start| statement.starts_with(start));
+    sent.iter().filter(|statement| !listed.contains(*statement) && !refinery(statement)).collect()
+}
+
+/// Sends a statement as the store does, under the store's name.
+async fn send(url: &str, statement: &str) {
+    let (client, connection) =
+        tokio_postgres::connect(&format!("{url}?application_name=selfsame"), tokio_postgres::NoTls)
+            .await
+            .unwrap();
+    tokio::spawn(async move { drop(connection.await) });
+    client.query_typed(statement, &[]).await.unwrap();
+}
+
+async fn adopt(url: &str, apply: bool) {
+    let order = AdoptionOrder {
+        apply,
+        settings: AdoptionSettings { trust_links: false },
+        actor: Actor::named("test"),
+        at: Timestamp::from_milliseconds(1_800_000_000_000),
+    };
+    adopt_database(&settings(url), order, &|_| ()).await.unwrap();
+}
+
+/// Lets a store do all that it can.
+async fn use_everything(url: &str) {
+    PostgresStore::migrate(&settings(url), true).await.unwrap();
+    let store: Arc<dyn Store> =
+        Arc::new(PostgresStore::open(&settings(url), Migrations::Apply, PATIENCE).await.unwrap());
+    let mut backend = Stored::over(Arc::clone(&store), None);
+    let seen = |email: &str, phone: &str| {
+        vec![("email".to_owned(), email.to_owned()), ("phone".to_owned(), phone.to_owned())]
+    };
+    // Created, attached, created, merged, known.
+    for (email, phone) in
+        [("a@b.org", "1"), ("a@b.org", "2"), ("c@b.org", "3"), ("a@b.org", "3"), ("a@b.org", "1")]
+    {
+        backend.identify(&seen(email, phone), 1).await.unwrap();
+    }
+    // A decision that changes nothing, and scans of both sorts.
+    let nothing = Box::new(|loaded| decide(loaded, &[], Timestamp::from_milliseconds(1)));
+    store.write(WorkspaceKey::DEFAULT, Vec::new(), nothing).await.unwrap();
+    for what in [Scan::Contacts, Scan::Everything] {
+        let (sender, mut records) = mpsc::channel(4);
+        let (scanned, ()) = tokio::join!(store.scan(WorkspaceKey::DEFAULT, what, sender), async {
+            while records.recv().await.is_some() {}
+        });
+        scanned.unwrap();
+    }
+    store.ready().await.unwrap();
+    store.findings().await.unwrap();
+    store.close().await.unwrap();
+    let distributed = PostgresStore::distribute(&settings(url)).await;
+    assert!(matches!(distributed, Err(OpenError::NoCitus)), "{distributed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_server_logs_is_in_the_list_and_all_of_the_list_is_logged() {
+    let logging = Settings::default().with("log_statement", "all").with("log_line_prefix", "[%a] ");
+    let cluster = Cluster::start_with(Binaries::of_the_system(), logging);
+    cluster.execute("postgres", "CREATE ROLE reader").await;
+    for (name, original) in [("new", false), ("forgetful", true)] {
+        let url = cluster.create_database(name).await;
+        if original {
+            let forget = format!("ALTER DATABASE {name} SET synchronous_commit = off");
+            cluster.execute("postgres", &forget).await;
+            cluster.execute(name, ORIGINAL).await;
+            adopt(&url, false).await;
+            adopt(&url, true).await;
+        }
+        use_everything(&url).await;
+    }
+    let seen = sent(&cluster.log());
+    assert_eq!(unlisted(&seen), [""; 0]);
+    for (name, text) in statements() {
+        assert!(seen.contains(&normalised(&text)), "`{name}` was never sent");
+    }
+    // The proof could fail.
+    send(&cluster.url("new"), "SELECT\n    7 AS unlisted").await;
+    assert_eq!(unlisted(&sent(&cluster.log())), ["SELECT 7 AS unlisted"]);
+}
+
+/// Runs the program on a database; its exit code, standard output and standard error.
+fn run(url: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut program: Command = command(folder.path(), arguments);
+    let output = program.env("DATABASE_URL", url).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    assert!(!folder.path().join("selfsame.db").exists(), "a refusal makes no file");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn citus_is_told_what_to_distribute_and_nothing_else_is_asked_to() {
+    let cluster = Cluster::start();
+    let url = cluster.create_database("shop").await;
+    let (code, out, err) = run(&url, &["migrate", "--citus", "--dry-run"]);
+    assert_eq!(code, Some(0), "{err}");
+    // The first begins a group of its own, the others join it: a workspace's rows lie on one shard.
+    insta::assert_snapshot!(out, @r"
+    SELECT create_distributed_table('selfsame.workspaces', 'workspace', colocate_with => 'none') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.workspaces'::regclass);
+    SELECT create_distributed_table('selfsame.contacts', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.contacts'::regclass);
+    SELECT create_distributed_table('selfsame.identifiers', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.identifiers'::regclass);
+    SELECT create_distributed_table('selfsame.events', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.events'::regclass);
+    ");
+    assert!(err.contains("pending"), "{err}");
+    let (code, out, err) = run(&url, &["migrate", "--citus"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(
+        err.contains("the database has no Citus, so its tables can't be distributed\nhint: CREATE EXTENSION"),
+        "{err}"
+    );
+    let (code, out, err) = run("sqlite:selfsame.db", &["migrate", "--citus"]);
+    assert_eq!((code, out.as_str()), (Some(2), ""));
+    assert!(
+        err.contains("is no PostgreSQL database, and Citus spreads only those\nhint: leave --citus out"),
+        "{err}"
+    );
+}
