@@ -9,11 +9,11 @@ use selfsame_rules::{Identifier, IdentifierKind, IdentityView, Observation, Time
 use selfsame_service::check::check;
 use selfsame_store::{Store, WorkspaceKey};
 use support::backend::{observation, row, rows_of};
+use support::databases::Databases;
 use support::faulty::{Fault, FaultyStore};
 use support::model::{Model, ModelAnswer, ModelRow};
 use support::random::Random;
 use support::scenario::Row;
-use support::server::sqlite_store;
 use support::size::{Size, proved};
 use support::world::World;
 
@@ -48,15 +48,22 @@ fn history(steps_max: usize) -> impl Strategy<Value = Vec<Step>> {
     (3..40_u8).prop_flat_map(move |values| prop::collection::vec(step(values), 1..steps_max))
 }
 
+/// How often a history that fails is made smaller and played again.
+const SHRINKS_MAX: u32 = 20_000;
+/// The same where nobody will read it, and playing takes long.
+const SHRINKS_OF_CONTROLS_MAX: u32 = 10;
+
 /// Runs `judge` over many random histories; proptest shrinks the first that it doesn't pass.
 fn over_histories(
     cases: u32,
     steps_max: usize,
+    shrinks_max: u32,
     judge: impl Fn(Vec<Step>) -> Result<(), TestCaseError>,
 ) -> Result<(), String> {
     let mut random = Random::of_this_run();
     let seed: Vec<u8> = (0..4).flat_map(|_| random.number().to_le_bytes()).collect();
-    let config = Config { cases, failure_persistence: None, max_shrink_iters: 20_000, ..Config::default() };
+    let config =
+        Config { cases, failure_persistence: None, max_shrink_iters: shrinks_max, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     runner.run(&history(steps_max), judge).map_err(|error| error.to_string())
 }
@@ -103,7 +110,7 @@ fn model_rows(model: &Model) -> Vec<Row> {
 #[test]
 fn the_rules_agree_with_the_reference_model() {
     let cases = Size::of_this_run().pick(2_000, 20_000);
-    over_histories(cases, 400, |history| {
+    over_histories(cases, 400, SHRINKS_MAX, |history| {
         let (mut world, mut model) = (World::default(), Model::new());
         for (batch, clock) in batches(&history) {
             let plan = world.identify(&observations(&batch), Timestamp::from_milliseconds(clock));
@@ -119,7 +126,7 @@ fn the_rules_agree_with_the_reference_model() {
 
 #[test]
 fn a_batch_of_any_size_gives_what_one_by_one_gives() {
-    over_histories(500, 200, |history| {
+    over_histories(500, 200, SHRINKS_MAX, |history| {
         let (mut whole, mut single) = (World::default(), World::default());
         for (batch, clock) in batches(&history) {
             let clock = Timestamp::from_milliseconds(clock);
@@ -142,7 +149,7 @@ fn a_batch_of_any_size_gives_what_one_by_one_gives() {
 
 #[test]
 fn the_order_of_observations_does_not_change_who_is_the_same_person() {
-    over_histories(500, 100, |history| {
+    over_histories(500, 100, SHRINKS_MAX, |history| {
         let partition = |steps: &[&Step]| {
             let mut world = World::default();
             world.identify(&observations(steps), Timestamp::from_milliseconds(0));
@@ -186,13 +193,18 @@ async fn play(store: Arc<dyn Store>, history: &[Step]) -> Result<(), TestCaseErr
     Ok(())
 }
 
-/// Histories for a store each, in new folders, on a runtime of this test's own.
-fn over_stores(cases: u32, wrap: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>) -> Result<(), String> {
+/// Histories for a store over an empty database each, on a runtime of this test's own.
+fn over_stores(
+    databases: &Databases,
+    cases: u32,
+    shrinks_max: u32,
+    wrap: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>,
+) -> Result<(), String> {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
-    over_histories(cases, 200, |history| {
+    over_histories(cases, 200, shrinks_max, |history| {
         runtime.block_on(async {
-            let (_folder, store) = sqlite_store();
-            let store = wrap(store);
+            let database = databases.empty().await;
+            let store = wrap(database.open().await);
             let judged = play(Arc::clone(&store), &history).await;
             store.close().await.expect("the store closes");
             judged
@@ -200,19 +212,30 @@ fn over_stores(cases: u32, wrap: impl Fn(Arc<dyn Store>) -> Arc<dyn Store>) -> R
     })
 }
 
-#[test]
-fn the_sqlite_store_agrees_with_the_reference_model() {
-    let cases = Size::of_this_run().pick(60, 2_000);
-    over_stores(cases, |store| store).unwrap();
+fn check_store(databases: &Databases, cases: u32) {
+    over_stores(databases, cases, SHRINKS_MAX, |store| store).unwrap();
     proved(&format!(
-        "SQLite: {cases} random histories of up to 200 steps in batches equal the reference model"
+        "{databases}: {cases} random histories of up to 200 steps in batches equal the reference model"
     ));
 }
 
 #[test]
+fn the_sqlite_store_agrees_with_the_reference_model() {
+    check_store(&Databases::Sqlite, Size::of_this_run().pick(60, 2_000));
+}
+
+#[test]
+fn the_postgresql_store_agrees_with_the_reference_model() {
+    check_store(&Databases::postgres(), Size::of_this_run().pick(40, 1_000));
+}
+
+#[test]
 fn a_skipped_relink_does_not_pass_the_reference_model() {
-    let failure = over_stores(60, |store| FaultyStore::new(store, Fault::SkippedRelink)).unwrap_err();
-    assert!(failure.contains("assertion failed"), "{failure}");
+    for databases in [Databases::Sqlite, Databases::postgres()] {
+        let faulty = |store| -> Arc<dyn Store> { FaultyStore::new(store, Fault::SkippedRelink) };
+        let failure = over_stores(&databases, 60, SHRINKS_OF_CONTROLS_MAX, faulty).unwrap_err();
+        assert!(failure.contains("assertion failed"), "{databases}: {failure}");
+    }
 }
 
 #[test]

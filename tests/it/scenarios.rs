@@ -1,9 +1,9 @@
-//! Every scenario file, against the bare rules, the SQLite store and HTTP.
+//! Every scenario file, against the bare rules, both stores and HTTP over each.
 
 use support::backend::{Backend, Http, Rules, Stored};
+use support::databases::Databases;
 use support::faulty::{Fault, FaultyStore};
 use support::scenario::{Answer, Row, Scenario, Step, all, parse};
-use support::server::sqlite_store;
 
 #[tokio::test]
 async fn the_rules_follow_every_scenario() {
@@ -14,17 +14,22 @@ async fn the_rules_follow_every_scenario() {
 
 #[tokio::test]
 async fn the_sqlite_store_follows_every_scenario() {
-    for scenario in all() {
-        follow(&scenario, &mut Stored::sqlite(&given(&scenario))).await.unwrap();
-    }
+    check_store(Databases::Sqlite).await;
 }
 
 #[tokio::test]
-async fn http_follows_every_scenario_of_emails_and_phones() {
-    let unsayable = |(_, step): &(String, Step)| matches!(step, Step::When { sent, .. } if sent.iter().any(|(kind, _)| kind != "email" && kind != "phone"));
-    for scenario in all().iter().filter(|scenario| !scenario.steps.iter().any(unsayable)) {
-        follow(scenario, &mut Http::given(&given(scenario)).await).await.unwrap();
-    }
+async fn the_postgresql_store_follows_every_scenario() {
+    check_store(Databases::postgres()).await;
+}
+
+#[tokio::test]
+async fn http_over_sqlite_follows_every_scenario_of_emails_and_phones() {
+    check_http(Databases::Sqlite).await;
+}
+
+#[tokio::test]
+async fn http_over_postgresql_follows_every_scenario_of_emails_and_phones() {
+    check_http(Databases::postgres()).await;
 }
 
 #[tokio::test]
@@ -35,10 +40,27 @@ async fn a_store_that_skips_a_relink_fails_a_scenario() {
         when identify email=a@x.org phone=1 at=3\n\
         then #1 primary; #2 secondary of #1 updated=3\n";
     let scenario = parse("control", text).remove(0);
-    let (folder, store) = sqlite_store();
-    let mut faulty = Stored::over(FaultyStore::new(store, Fault::SkippedRelink), Some(folder));
-    let fault = follow(&scenario, &mut faulty).await.unwrap_err();
-    assert!(fault.starts_with("control:5"), "{fault}");
+    for databases in [Databases::Sqlite, Databases::postgres()] {
+        let database = databases.empty().await;
+        let store = FaultyStore::new(database.open().await, Fault::SkippedRelink);
+        let fault = follow(&scenario, &mut Stored::over(store, database)).await.unwrap_err();
+        assert!(fault.starts_with("control:5"), "{databases}: {fault}");
+    }
+}
+
+/// Every scenario, each on an empty database.
+async fn check_store(databases: Databases) {
+    for scenario in all() {
+        follow(&scenario, &mut Stored::given(&databases, &given(&scenario)).await).await.unwrap();
+    }
+}
+
+/// Every scenario that can be said in HTTP.
+async fn check_http(databases: Databases) {
+    let unsayable = |(_, step): &(String, Step)| matches!(step, Step::When { sent, .. } if sent.iter().any(|(kind, _)| kind != "email" && kind != "phone"));
+    for scenario in all().iter().filter(|scenario| !scenario.steps.iter().any(unsayable)) {
+        follow(scenario, &mut Http::given(&databases, &given(scenario)).await).await.unwrap();
+    }
 }
 
 fn given(scenario: &Scenario) -> Vec<Row> {

@@ -1,6 +1,5 @@
 //! One face for the rules, the stores and HTTP, so that a scenario or a history runs against each of them.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -11,13 +10,13 @@ use selfsame_rules::{
 use selfsame_service::{Engine, EngineSettings};
 use selfsame_store::{Record, Scan, Store, WorkspaceKey};
 use serde_json::{Map, Value};
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use crate::client::Client;
 use crate::clock::ManualClock;
-use crate::scenario::{Answer, Row};
-use crate::server::{ServerOptions, TestServer, open_sqlite};
+use crate::databases::{Database, Databases};
+use crate::scenario::{Answer, Row, by_age};
+use crate::server::{ServerOptions, TestServer};
 use crate::world::World;
 
 /// What can identify, and show what it has stored.
@@ -64,18 +63,19 @@ pub struct Stored {
     pub store: Arc<dyn Store>,
     engine: Engine,
     clock: Arc<ManualClock>,
-    _folder: Option<TempDir>,
+    _database: Database,
 }
 
 impl Stored {
-    /// A new SQLite store that holds `rows`.
-    pub fn sqlite(rows: &[Row]) -> Self {
-        let (folder, path) = sqlite_with(rows);
-        Self::over(open_sqlite(&path), Some(folder))
+    /// A store over an empty database that is given `rows`.
+    pub async fn given(databases: &Databases, rows: &[Row]) -> Self {
+        let database = databases.empty().await;
+        database.give(rows).await;
+        Self::over(database.open().await, database)
     }
 
-    /// The engine over any store.
-    pub fn over(store: Arc<dyn Store>, folder: Option<TempDir>) -> Self {
+    /// The engine over any store of that database.
+    pub fn over(store: Arc<dyn Store>, database: Database) -> Self {
         let clock = ManualClock::new();
         let settings = EngineSettings::default();
         let engine = Engine::start(
@@ -84,7 +84,7 @@ impl Stored {
             WorkspaceKey::DEFAULT,
             settings,
         );
-        Self { store, engine, clock, _folder: folder }
+        Self { store, engine, clock, _database: database }
     }
 }
 
@@ -105,24 +105,25 @@ impl Backend for Stored {
     }
 }
 
-/// A server over a SQLite store, asked through HTTP. It knows e-mails and phones only.
+/// A server over a store, asked through HTTP. It knows e-mails and phones only.
 pub struct Http {
     store: Arc<dyn Store>,
     _server: TestServer,
     client: Client,
     clock: Arc<ManualClock>,
-    _folder: TempDir,
+    _database: Database,
 }
 
 impl Http {
-    pub async fn given(rows: &[Row]) -> Self {
-        let (folder, path) = sqlite_with(rows);
-        let store: Arc<dyn Store> = open_sqlite(&path);
+    pub async fn given(databases: &Databases, rows: &[Row]) -> Self {
+        let database = databases.empty().await;
+        database.give(rows).await;
+        let store = database.open().await;
         let clock = ManualClock::new();
         let options = ServerOptions { clock: Arc::<ManualClock>::clone(&clock), ..ServerOptions::default() };
         let server = TestServer::start(Arc::clone(&store), options).await;
         let client = server.client().await;
-        Self { store, _server: server, client, clock, _folder: folder }
+        Self { store, _server: server, client, clock, _database: database }
     }
 }
 
@@ -213,43 +214,6 @@ async fn scan(store: &dyn Store, what: Scan) -> Vec<Record> {
     let (scanned, all) = tokio::join!(store.scan(WorkspaceKey::DEFAULT, what, sender), gather);
     scanned.expect("the store can be read");
     all
-}
-
-/// A database file that holds `rows`, written past the log: states that only an import or an adoption makes.
-fn sqlite_with(rows: &[Row]) -> (TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
-    let path = folder.path().join("selfsame.db");
-    drop(open_sqlite(&path));
-    let database = rusqlite::Connection::open(&path).expect("it was just made");
-    for row in by_age(rows) {
-        let value = |kind: &str| row.values.iter().find(|(name, _)| name == kind).map(|(_, value)| value);
-        database
-            .execute(
-                "INSERT INTO contacts (workspace, id, email, phone, linked_id, created_at_ms, updated_at_ms)
-                 VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
-                (row.id, value("email"), value("phone"), row.linked_to, row.at, row.updated.or(row.at)),
-            )
-            .expect("a given row fits");
-        for (kind, value) in &row.values {
-            database
-                .execute("INSERT OR IGNORE INTO identifiers VALUES (1, ?1, ?2, ?3)", (kind, value, row.id))
-                .expect("a given value fits");
-        }
-        database
-            .execute(
-                "UPDATE workspaces SET last_contact_id = max(last_contact_id, ?1),
-                     last_event_at_ms = max(last_event_at_ms, ?2)",
-                (row.id, row.updated.or(row.at)),
-            )
-            .expect("the workspace is there");
-    }
-    (folder, path)
-}
-
-fn by_age(rows: &[Row]) -> Vec<&Row> {
-    let mut rows: Vec<&Row> = rows.iter().collect();
-    rows.sort_by_key(|row| (row.at, row.id));
-    rows
 }
 
 fn contact(row: &Row) -> Contact {

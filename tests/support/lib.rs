@@ -9,6 +9,7 @@ pub mod adoption_model;
 pub mod backend;
 pub mod client;
 pub mod clock;
+pub mod databases;
 pub mod deadline;
 pub mod disk;
 pub mod faulty;

@@ -49,6 +49,13 @@ pub struct Answer {
     pub secondaries: Vec<i64>,
 }
 
+/// Rows, the oldest first.
+pub fn by_age(rows: &[Row]) -> Vec<&Row> {
+    let mut rows: Vec<&Row> = rows.iter().collect();
+    rows.sort_by_key(|row| (row.at, row.id));
+    rows
+}
+
 /// All scenarios of all files in `tests/scenarios`.
 pub fn all() -> Vec<Scenario> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");

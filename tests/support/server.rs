@@ -9,6 +9,7 @@ use selfsame_api::{ApiSettings, ResponseSpelling, ServerSettings, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Clock, Engine, EngineSettings, SystemClock};
 use selfsame_store::{Migrations, Store, WorkspaceKey};
+use selfsame_store_postgres::{ConnectionSettings, PostgresStore};
 use selfsame_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -92,4 +93,12 @@ pub fn sqlite_store() -> (TempDir, Arc<SqliteStore>) {
 /// The SQLite store of that file.
 pub fn open_sqlite(path: &Path) -> Arc<SqliteStore> {
     Arc::new(SqliteStore::open(path, Migrations::Apply).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// The PostgreSQL store of that URL: a replica of its own.
+pub async fn open_postgres(url: &str) -> Arc<PostgresStore> {
+    let settings = ConnectionSettings::parse(url, |_| None).unwrap_or_else(|error| panic!("{error}"));
+    let answer_within = EngineSettings::default().answer_timeout;
+    let store = PostgresStore::open(&settings, Migrations::Apply, answer_within).await;
+    Arc::new(store.unwrap_or_else(|error| panic!("{error}")))
 }
