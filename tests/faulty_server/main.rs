@@ -12,7 +12,7 @@ use support::server::{ServerOptions, TestServer, open_sqlite};
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
     let [_, database, fault] = arguments.as_slice() else { panic!("usage: faulty-server DATABASE FAULT") };
-    let fault = [Fault::SkippedRelink, Fault::StaleLoad, Fault::AnsweredBeforeCommit]
+    let fault = [Fault::SkippedRelink, Fault::StaleLoad, Fault::CachedLoad, Fault::AnsweredBeforeCommit]
         .into_iter()
         .find(|known| format!("{known:?}") == *fault)
         .unwrap_or_else(|| panic!("no fault is called `{fault}`"));

@@ -16,6 +16,8 @@ pub enum Fault {
     SkippedRelink,
     /// A lookup is answered from what was loaded for the same identifiers before.
     StaleLoad,
+    /// The same, until this store writes: right as long as nobody else does.
+    CachedLoad,
     /// A change is answered before it is durable.
     AnsweredBeforeCommit,
 }
@@ -24,16 +26,53 @@ pub enum Fault {
 pub struct FaultyStore {
     inner: Arc<dyn Store>,
     fault: Fault,
-    loaded: Mutex<HashMap<Vec<Identifier>, Neighbourhood>>,
+    cache: Mutex<Cache>,
+}
+
+/// What was loaded before.
+#[derive(Default)]
+struct Cache {
+    loaded: HashMap<Vec<Identifier>, Neighbourhood>,
+    writes_begun: u64,
+    writes_ended: u64,
+}
+
+impl Cache {
+    /// How many writes there were, if none is under way.
+    fn writes(&self) -> Option<u64> {
+        (self.writes_begun == self.writes_ended).then_some(self.writes_begun)
+    }
 }
 
 impl FaultyStore {
     pub fn new(inner: Arc<dyn Store>, fault: Fault) -> Arc<Self> {
-        Arc::new(Self { inner, fault, loaded: Mutex::default() })
+        Arc::new(Self { inner, fault, cache: Mutex::default() })
     }
 
-    fn loaded(&self) -> std::sync::MutexGuard<'_, HashMap<Vec<Identifier>, Neighbourhood>> {
-        self.loaded.lock().expect("nothing panics while it holds this")
+    fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
+        self.cache.lock().expect("nothing panics while it holds this")
+    }
+
+    async fn load_from_cache(
+        &self,
+        workspace: WorkspaceKey,
+        identifiers: Vec<Identifier>,
+    ) -> Result<Neighbourhood, StoreError> {
+        let (before, writes) = {
+            let cache = self.cache();
+            (cache.loaded.get(&identifiers).cloned(), cache.writes())
+        };
+        if let Some(before) = before {
+            return Ok(before);
+        }
+        let now = self.inner.load(workspace, identifiers.clone()).await?;
+        let mut cache = self.cache();
+        // One that a write overlaps may be from before it.
+        if writes.is_some() && cache.writes() == writes {
+            cache.loaded.insert(identifiers, now.clone());
+        }
+        drop(cache);
+        Ok(now)
     }
 }
 
@@ -44,16 +83,12 @@ impl Store for FaultyStore {
         workspace: WorkspaceKey,
         identifiers: Vec<Identifier>,
     ) -> Result<Neighbourhood, StoreError> {
-        if self.fault != Fault::StaleLoad {
-            return self.inner.load(workspace, identifiers).await;
+        match self.fault {
+            Fault::StaleLoad | Fault::CachedLoad => self.load_from_cache(workspace, identifiers).await,
+            Fault::SkippedRelink | Fault::AnsweredBeforeCommit => {
+                self.inner.load(workspace, identifiers).await
+            }
         }
-        let before = self.loaded().get(&identifiers).cloned();
-        if let Some(before) = before {
-            return Ok(before);
-        }
-        let now = self.inner.load(workspace, identifiers.clone()).await?;
-        self.loaded().insert(identifiers, now.clone());
-        Ok(now)
     }
 
     async fn write(
@@ -64,6 +99,16 @@ impl Store for FaultyStore {
     ) -> Result<Plan, StoreError> {
         match self.fault {
             Fault::StaleLoad => self.inner.write(workspace, identifiers, decision).await,
+            Fault::CachedLoad => {
+                {
+                    let mut cache = self.cache();
+                    cache.loaded.clear();
+                    cache.writes_begun += 1;
+                }
+                let written = self.inner.write(workspace, identifiers, decision).await;
+                self.cache().writes_ended += 1;
+                written
+            }
             Fault::SkippedRelink => {
                 let skipping = Box::new(move |neighbourhood| {
                     let mut plan = decision(neighbourhood);

@@ -35,35 +35,50 @@ impl Sent {
     }
 }
 
-/// Sends each client's operations in their order, all clients at once; the history, in no particular order.
-///
-/// # Panics
-///
-/// If a request is not answered with 200: nothing here is meant to be refused.
-pub async fn record(address: SocketAddr, operations_by_client: Vec<Vec<Sent>>) -> Vec<Operation> {
-    let ticks = Arc::new(AtomicU64::new(0));
-    let start = Arc::new(Barrier::new(operations_by_client.len()));
-    let clients: Vec<_> = operations_by_client
-        .into_iter()
-        .enumerate()
-        .map(|(number, operations)| {
-            let (ticks, start) = (Arc::clone(&ticks), Arc::clone(&start));
-            tokio::spawn(async move {
-                let mut client = Client::connect(address).await.expect("the server accepts connections");
-                start.wait().await;
-                let mut history = Vec::with_capacity(operations.len());
-                for sent in operations {
-                    history.push(operation(&mut client, number, sent, &ticks).await);
-                }
-                history
-            })
-        })
-        .collect();
-    let mut history = Vec::new();
-    for client in clients {
-        history.extend(client.await.expect("a client does not panic"));
+/// Records what clients see of one database, through the servers over it.
+pub struct Recorder {
+    addresses: Vec<SocketAddr>,
+    /// Goes on from one recording to the next, so that together they are one history.
+    ticks: Arc<AtomicU64>,
+}
+
+impl Recorder {
+    /// Client 0 uses the first address, client 1 the second, and so on, over and over.
+    pub fn new(addresses: impl IntoIterator<Item = SocketAddr>) -> Self {
+        Self { addresses: addresses.into_iter().collect(), ticks: Arc::default() }
     }
-    history
+
+    /// Sends each client's operations in their order, all clients at once; the history, in no particular order.
+    ///
+    /// # Panics
+    ///
+    /// If a request is not answered with 200: nothing here is meant to be refused.
+    pub async fn record(&self, operations_by_client: Vec<Vec<Sent>>) -> Vec<Operation> {
+        let start = Arc::new(Barrier::new(operations_by_client.len()));
+        let addresses = self.addresses.iter().cycle();
+        let clients: Vec<_> = operations_by_client
+            .into_iter()
+            .zip(addresses)
+            .enumerate()
+            .map(|(number, (operations, &address))| {
+                let (ticks, start) = (Arc::clone(&self.ticks), Arc::clone(&start));
+                tokio::spawn(async move {
+                    let mut client = Client::connect(address).await.expect("the server accepts connections");
+                    start.wait().await;
+                    let mut history = Vec::with_capacity(operations.len());
+                    for sent in operations {
+                        history.push(operation(&mut client, number, sent, &ticks).await);
+                    }
+                    history
+                })
+            })
+            .collect();
+        let mut history = Vec::new();
+        for client in clients {
+            history.extend(client.await.expect("a client does not panic"));
+        }
+        history
+    }
 }
 
 async fn operation(client: &mut Client, number: usize, sent: Sent, ticks: &AtomicU64) -> Operation {
