@@ -4,6 +4,7 @@
 
 mod adopt_random;
 mod adopt_rules;
+mod both_stores;
 mod check;
 mod check_log;
 mod commands;
