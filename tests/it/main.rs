@@ -23,6 +23,7 @@ mod misfortunes;
 mod people;
 mod plans;
 mod portable_sql;
+mod postgres_contract;
 mod postgres_support;
 mod postgres_tls;
 mod power_cut;

@@ -23,6 +23,8 @@ pub enum Fault {
     TimedOut,
     /// The pool had no connection in time.
     NoneFree,
+    /// The store is closed.
+    Closed,
 }
 
 impl From<tokio_postgres::Error> for Fault {
@@ -48,7 +50,7 @@ impl From<PoolError> for Fault {
         match error {
             PoolError::Backend(error) => error.into(),
             PoolError::Timeout(_) => Self::NoneFree,
-            PoolError::Closed => Self::Disconnected("the pool of connections is closed".to_owned()),
+            PoolError::Closed => Self::Closed,
             PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
                 Self::Disconnected(error.to_string())
             }
@@ -79,6 +81,7 @@ impl Fault {
                 code.code().starts_with("08") || transient.contains(code)
             }
             Self::Disconnected(_) | Self::TimedOut | Self::NoneFree => true,
+            Self::Closed => false,
         }
     }
 
@@ -96,6 +99,8 @@ impl Fault {
                 !code.code().starts_with("08") && !unsure.contains(code)
             }
             Self::Disconnected(_) | Self::TimedOut | Self::NoneFree => false,
+            // No connection was had, so nothing was sent.
+            Self::Closed => true,
         }
     }
 }
@@ -105,6 +110,8 @@ impl From<Fault> for StoreError {
         let full = matches!(&fault, Fault::Refused { code, .. } if *code == SqlState::DISK_FULL);
         if full {
             Self::NoSpace
+        } else if matches!(fault, Fault::Closed) {
+            Self::NotWritable
         } else if fault.may_pass() {
             Self::Unavailable(Arc::new(fault))
         } else {
@@ -121,6 +128,7 @@ impl fmt::Display for Fault {
             }
             Self::Disconnected(cause) => write!(formatter, "no connection to PostgreSQL: {cause}"),
             Self::TimedOut => formatter.write_str("PostgreSQL did not answer in time"),
+            Self::Closed => formatter.write_str("the store is closed"),
             Self::NoneFree => formatter.write_str("all connections to PostgreSQL were busy for too long"),
         }
     }
