@@ -34,4 +34,5 @@ mod requests;
 mod scenarios;
 mod sent_statements;
 mod settings;
+mod statement_log;
 mod tidy;

@@ -8,9 +8,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::changes::Changes;
-use crate::statements::{
-    ADVANCE, INSERT_CONTACTS, INSERT_EVENTS, INSERT_IDENTIFIERS, RELINK_PRIMARIES, RELINK_SECONDARIES,
-};
+use crate::statements::{ADVANCE, INSERT_CONTACTS, INSERT_EVENTS, INSERT_IDENTIFIERS, RELINK};
 
 /// A statement with its parameters.
 pub(crate) struct Statement {
@@ -50,13 +48,11 @@ pub(crate) fn statements(workspace: WorkspaceKey, plan: &Plan) -> Vec<Statement>
         let former: Vec<i64> = changes.moved.keys().map(|former| former.0).collect();
         let survivor: Vec<i64> = changes.moved.values().map(|(survivor, _)| survivor.0).collect();
         let at_ms: Vec<i64> = changes.moved.values().map(|(_, at)| at.as_milliseconds()).collect();
-        for text in [RELINK_PRIMARIES, RELINK_SECONDARIES] {
-            let statement = Statement::new(text, workspace)
-                .with(former.clone(), Type::INT8_ARRAY)
-                .with(survivor.clone(), Type::INT8_ARRAY)
-                .with(at_ms.clone(), Type::INT8_ARRAY);
-            statements.push(statement);
-        }
+        let statement = Statement::new(RELINK, workspace)
+            .with(former, Type::INT8_ARRAY)
+            .with(survivor, Type::INT8_ARRAY)
+            .with(at_ms, Type::INT8_ARRAY);
+        statements.push(statement);
     }
     statements.push(insert_events(workspace, &plan.events));
     if !changes.contacts.is_empty() {

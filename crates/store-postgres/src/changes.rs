@@ -13,7 +13,7 @@ pub(crate) struct Changes {
     pub(crate) contacts: BTreeMap<ContactId, Contact>,
     /// New owners.
     pub(crate) owners: Vec<(Identifier, ContactId)>,
-    /// Former primaries, and where they and all that linked to them now link, since when.
+    /// Former primaries that are stored already, and where they and all that linked to them now link, since when.
     pub(crate) moved: BTreeMap<ContactId, (ContactId, Timestamp)>,
 }
 
@@ -55,7 +55,10 @@ impl Tables for Changes {
         for target in self.moved.values_mut().filter(|(target, _)| *target == former) {
             *target = (survivor, at);
         }
-        self.moved.insert(former, (survivor, at));
+        // A new contact is written with its final link, and no stored row can link to it yet.
+        if !self.contacts.contains_key(&former) {
+            self.moved.insert(former, (survivor, at));
+        }
         Ok(())
     }
 }

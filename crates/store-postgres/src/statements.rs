@@ -91,18 +91,23 @@ pub(crate) const INSERT_IDENTIFIERS: &str =
     SELECT $1, kind, value, contact_id
     FROM unnest($2::text[], $3::text[], $4::bigint[]) AS identifier (kind, value, contact_id)";
 
-/// Links former primaries ($2) to their survivors ($3).
-pub(crate) const RELINK_PRIMARIES: &str = "UPDATE selfsame.contacts
+/// Links former primaries ($2), and whatever linked to them, to their survivors ($3).
+///
+/// The rows are looked up first, behind a limit: joined directly, the planner may read all
+/// secondaries of a workspace that it has no statistics of.
+pub(crate) const RELINK: &str = "UPDATE selfsame.contacts
     SET linked_id = moved.survivor, updated_at_ms = moved.at_ms
-    FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS moved (former, survivor, at_ms)
-    WHERE contacts.workspace = $1 AND contacts.id = moved.former";
-
-/// Links whatever linked to former primaries ($2) to their survivors ($3). Two statements, because one with OR would
-/// read the whole table.
-pub(crate) const RELINK_SECONDARIES: &str = "UPDATE selfsame.contacts
-    SET linked_id = moved.survivor, updated_at_ms = moved.at_ms
-    FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS moved (former, survivor, at_ms)
-    WHERE contacts.workspace = $1 AND contacts.linked_id = moved.former";
+    FROM (
+        SELECT contact.id, former.survivor, former.at_ms
+        FROM unnest($2::bigint[], $3::bigint[], $4::bigint[]) AS former (id, survivor, at_ms)
+        CROSS JOIN LATERAL (
+            SELECT id FROM selfsame.contacts WHERE workspace = $1 AND id = former.id
+            UNION ALL
+            SELECT id FROM selfsame.contacts WHERE workspace = $1 AND linked_id = former.id
+            OFFSET 0
+        ) AS contact
+    ) AS moved
+    WHERE contacts.workspace = $1 AND contacts.id = moved.id";
 
 /// Moves the workspace's counters to where the log now stands.
 pub(crate) const ADVANCE: &str = "UPDATE selfsame.workspaces
@@ -196,8 +201,7 @@ pub fn statements() -> Vec<(&'static str, String)> {
         ("insert events", INSERT_EVENTS),
         ("insert contacts", INSERT_CONTACTS),
         ("insert identifiers", INSERT_IDENTIFIERS),
-        ("relink primaries", RELINK_PRIMARIES),
-        ("relink secondaries", RELINK_SECONDARIES),
+        ("relink", RELINK),
         ("advance", ADVANCE),
         ("scan events", SCAN_EVENTS),
         ("scan contacts", SCAN_CONTACTS),

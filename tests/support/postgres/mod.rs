@@ -10,4 +10,5 @@ mod kept;
 pub mod pgbouncer;
 mod port;
 pub mod settings;
+pub mod statement_log;
 mod unprivileged;
