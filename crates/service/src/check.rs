@@ -59,8 +59,8 @@ struct Checking {
     report: Report,
     ledger: Ledger,
     last_event: Option<(Sequence, Timestamp)>,
-    /// The stored rows by id, without their identifiers.
-    stored: Vec<Option<Stored>>,
+    /// The stored rows in the order of their ids, in which they come, without their identifiers.
+    stored: Vec<Stored>,
     /// Identifiers that a contact bears and another owns that is not yet seen: the bearer and the owner.
     owned_later: Vec<(ContactId, ContactId)>,
 }
@@ -68,6 +68,7 @@ struct Checking {
 /// What the laws ask of a stored row.
 #[derive(Clone, Copy)]
 struct Stored {
+    id: ContactId,
     primary: ContactId,
     created_at: Timestamp,
     live: bool,
@@ -123,13 +124,7 @@ impl Checking {
         if let Some(difference) = self.ledger.difference(contact) {
             self.fault(format_args!("contact {id} is not what the log adds up to: {difference}"));
         }
-        if let Some(place) = self.ledger.place(id) {
-            if self.stored.len() <= place {
-                self.stored.resize(place + 1, None);
-            }
-            self.stored[place] =
-                Some(Stored { primary: contact.primary(), created_at: contact.created_at, live });
-        }
+        self.stored.push(Stored { id, primary: contact.primary(), created_at: contact.created_at, live });
         for owner in owners.iter().filter(|_| live) {
             match owner {
                 None => self.fault(format_args!("contact {id} bears an identifier that nobody owns")),
@@ -157,7 +152,8 @@ impl Checking {
     }
 
     fn stored(&self, id: ContactId) -> Option<Stored> {
-        *self.stored.get(usize::try_from(id.0).ok()?)?
+        let place = self.stored.binary_search_by_key(&id, |stored| stored.id).ok()?;
+        Some(self.stored[place])
     }
 
     /// What can only be judged when all was seen.
@@ -174,8 +170,7 @@ impl Checking {
     /// that may be deleted too; but it links directly, so that its id resolves.
     fn links(&mut self) {
         for place in 0..self.stored.len() {
-            let Some(Stored { primary, created_at, live }) = self.stored[place] else { continue };
-            let id = ContactId(i64::try_from(place).expect("a vector is shorter than that"));
+            let Stored { id, primary, created_at, live } = self.stored[place];
             if primary == id {
                 continue;
             }
@@ -187,7 +182,7 @@ impl Checking {
                 Some(_) if !live => self.fault(format_args!(
                     "contact {id}, which is deleted, links to contact {primary}, which is a secondary: a chain"
                 )),
-                Some(Stored { primary: itself, created_at: primary_created_at, live: true })
+                Some(Stored { primary: itself, created_at: primary_created_at, live: true, .. })
                     if itself == primary =>
                 {
                     if (primary_created_at, primary) > (created_at, id) {
@@ -214,11 +209,13 @@ impl Checking {
                 "the log links contact {id}, which is deleted, to contact {primary}, which no event made"
             ));
         }
-        let missing: Vec<ContactId> = self.ledger.ids().filter(|id| self.stored(*id).is_none()).collect();
+        let mut missing: Vec<ContactId> = self.ledger.ids().filter(|id| self.stored(*id).is_none()).collect();
+        missing.sort_unstable();
         for id in missing {
             self.fault(format_args!("contact {id} is in the log, but not stored"));
         }
-        let wrongly_owning: Vec<ContactId> = self.ledger.wrongly_owning().collect();
+        let mut wrongly_owning: Vec<ContactId> = self.ledger.wrongly_owning().collect();
+        wrongly_owning.sort_unstable();
         for id in wrongly_owning {
             self.fault(format_args!("contact {id} does not own the identifiers that the log gave it"));
         }

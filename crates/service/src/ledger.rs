@@ -3,8 +3,8 @@
 //! A second way, beside every store's SQL, to carry out what `rules::apply` says; `check` compares the two.
 //! Values are kept as 64-bit digests: two rows that differ pass for equal once in 2^64.
 
-use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{Hash, Hasher};
 
 use selfsame_rules::{Contact, ContactId, Identifier, Tables, Timestamp};
@@ -12,13 +12,10 @@ use selfsame_rules::{Contact, ContactId, Identifier, Tables, Timestamp};
 /// No contact: ids begin at 1.
 const NONE: i64 = 0;
 
-/// The most ids that may be left out before one. Only a damaged number leaves out more, and it must not cost its
-/// size in memory.
-const IDS_LEFT_OUT_MAX: usize = 10_000_000;
-
 /// What one contact must look like: the same few bytes, whatever its identifiers.
 #[derive(Clone, Copy, Debug)]
 struct Folded {
+    id: ContactId,
     /// The primary, or [`NONE`] for a primary.
     linked_to: i64,
     created_at: Timestamp,
@@ -32,10 +29,14 @@ struct Folded {
     last: i64,
 }
 
-/// Contacts by id from 1. Ids that the log skips stay empty.
+/// The contacts that the log makes. An adopted log leaves out as many ids as it likes, and so may a damaged number:
+/// only contacts cost memory.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    contacts: Vec<Option<Folded>>,
+    /// In the order of the log.
+    contacts: Vec<Folded>,
+    /// Where each is in that order.
+    places: HashMap<ContactId, u32>,
     /// Deleted contacts by the primary that they link to and that no event made yet: an adopted one may be older.
     waiting: BTreeMap<ContactId, Vec<ContactId>>,
 }
@@ -46,9 +47,9 @@ pub(crate) enum Impossible {
     /// Ids are never given twice, and begin at 1.
     #[error("it makes contact {0}, whose id was given before or is none")]
     IdTaken(ContactId),
-    /// Ids follow each other.
-    #[error("it makes contact {0}, whose id is far from all before it")]
-    IdOutOfReach(ContactId),
+    /// More contacts than a check can hold.
+    #[error("it makes contact {0}, and a check holds no more than the 2^32 before it")]
+    TooMany(ContactId),
     /// It names a contact that no event made.
     #[error("it names contact {0}, which no event before it made")]
     NoSuchContact(ContactId),
@@ -80,14 +81,14 @@ impl Ledger {
         }
     }
 
-    /// The ids that the log made, in order.
+    /// The ids that the log made, in its order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = ContactId> {
-        self.contacts.iter().zip(0..).filter(|(folded, _)| folded.is_some()).map(|(_, id)| ContactId(id))
+        self.contacts.iter().map(|folded| folded.id)
     }
 
     /// The highest id that the log gave; 0 before the first.
     pub(crate) fn last_id(&self) -> ContactId {
-        self.ids().last().unwrap_or(ContactId(NONE))
+        self.ids().max().unwrap_or(ContactId(NONE))
     }
 
     /// Takes a stored ownership off what the log says that the contact owns; tells if there is such a contact.
@@ -104,23 +105,17 @@ impl Ledger {
         self.waiting.iter().flat_map(|(primary, ids)| ids.iter().map(|id| (*id, *primary)))
     }
 
-    /// The contacts whose stored ownerships are not those of the log.
+    /// The contacts whose stored ownerships are not those of the log, in its order.
     pub(crate) fn wrongly_owning(&self) -> impl Iterator<Item = ContactId> {
-        self.ids().filter(|id| self.get(*id).is_some_and(|folded| folded.owns != 0))
-    }
-
-    /// The place of an id in a list by id; none for an id that no list of this length should reach.
-    pub(crate) fn place(&self, id: ContactId) -> Option<usize> {
-        let place = usize::try_from(id.0).ok()?;
-        (place <= self.contacts.len().saturating_add(IDS_LEFT_OUT_MAX)).then_some(place)
+        self.contacts.iter().filter(|folded| folded.owns != 0).map(|folded| folded.id)
     }
 
     fn get(&self, id: ContactId) -> Option<&Folded> {
-        self.contacts.get(usize::try_from(id.0).ok()?)?.as_ref()
+        self.contacts.get(usize::try_from(*self.places.get(&id)?).ok()?)
     }
 
     fn get_mut(&mut self, id: ContactId) -> Option<&mut Folded> {
-        self.contacts.get_mut(usize::try_from(id.0).ok()?)?.as_mut()
+        self.contacts.get_mut(usize::try_from(*self.places.get(&id)?).ok()?)
     }
 
     fn primary_mut(&mut self, id: ContactId) -> Result<&mut Folded, Impossible> {
@@ -141,14 +136,13 @@ impl Tables for Ledger {
 
     fn insert_contact(&mut self, contact: Contact) -> Result<(), Impossible> {
         let id = contact.id;
-        if id.0 == NONE || self.get(id).is_some() {
+        if id.0 <= NONE || self.get(id).is_some() {
             return Err(Impossible::IdTaken(id));
         }
-        let place = self.place(id).ok_or(Impossible::IdOutOfReach(id))?;
-        if self.contacts.len() <= place {
-            self.contacts.resize(place + 1, None);
-        }
-        self.contacts[place] = Some(Folded {
+        let place = u32::try_from(self.contacts.len()).map_err(|_| Impossible::TooMany(id))?;
+        self.places.insert(id, place);
+        self.contacts.push(Folded {
+            id,
             linked_to: contact.linked_to.map_or(NONE, |primary| primary.0),
             created_at: contact.created_at,
             updated_at: contact.updated_at,
