@@ -25,6 +25,9 @@ pub(crate) struct AdoptArguments {
     /// Believe every linkedId, also one that looks as if a null in a request had linked strangers
     #[arg(long)]
     trust_links: bool,
+    /// How long to wait until nobody else has the table open
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    lock_timeout_seconds: u32,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -42,6 +45,7 @@ pub(crate) async fn run(arguments: AdoptArguments) -> anyhow::Result<Outcome> {
     };
     let order = AdoptionOrder {
         apply: arguments.apply,
+        lock_timeout: Duration::from_secs(arguments.lock_timeout_seconds.into()),
         settings: AdoptionSettings { trust_links: arguments.trust_links },
         actor: Actor::named("selfsame adopt"),
         at: SystemClock.now(),

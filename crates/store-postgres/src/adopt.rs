@@ -1,6 +1,7 @@
 //! Taking over a database that holds the original's table: read it, let the rules decide, carry out what they said.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use selfsame_rules::{
@@ -16,8 +17,8 @@ use crate::fill::fill;
 use crate::rows::{get, time};
 use crate::settings::{ConnectError, ConnectionSettings};
 use crate::statements::adoption::{
-    ANALYZE, BEGIN_LOOK, BEGIN_TAKEOVER, DEPENDENTS, DURABLY, KEPT_AS, NAME_TAKEN, READERS, count,
-    grant_view, keep_table, lock_table, read_table,
+    ANALYZE, BEGIN_LOOK, DEPENDENTS, DURABLY, KEPT_AS, NAME_TAKEN, READERS, begin_takeover, count,
+    grant_view, keep_table, lock_table, read_table, unfit,
 };
 use crate::statements::{COMMIT, ROLLBACK, create_view};
 
@@ -26,6 +27,8 @@ use crate::statements::{COMMIT, ROLLBACK, create_view};
 pub struct AdoptionOrder {
     /// Whether to do it, or only to tell what would be done.
     pub apply: bool,
+    /// How long to wait until nobody else has the table open.
+    pub lock_timeout: Duration,
     /// What the rules are told.
     pub settings: AdoptionSettings,
     /// Who causes the events.
@@ -103,6 +106,28 @@ pub enum AdoptError {
         /// The first of them.
         first: i64,
     },
+    /// Ids that the view can't show.
+    #[error(
+        "{count} rows have an id above 2147483647, and the first of them is {first}\n\
+         hint: give them ids of their own first"
+    )]
+    IdsTooGreat {
+        /// How many.
+        count: i64,
+        /// The first of them.
+        first: i64,
+    },
+    /// Times that can't be told.
+    #[error(
+        "{count} rows have a time that is infinite or outside the years 1 to 9999, and the first of them has id {first}\n\
+         hint: give them other times first"
+    )]
+    InvalidTimes {
+        /// How many.
+        count: i64,
+        /// The first of them.
+        first: i64,
+    },
     /// PostgreSQL refused something.
     #[error("the adoption was stopped, and nothing was changed: {0}")]
     Refused(Fault),
@@ -147,7 +172,7 @@ pub async fn adopt_database(
     let schema = table_to_adopt(&client, settings).await?;
     if order.apply {
         migrate(&mut client, settings, true).await?;
-        client.batch_execute(BEGIN_TAKEOVER).await?;
+        client.batch_execute(&begin_takeover(order.lock_timeout)).await?;
         if begin.contains("synchronous_commit") {
             client.batch_execute(DURABLY).await?;
         }
@@ -156,6 +181,7 @@ pub async fn adopt_database(
         client.batch_execute(BEGIN_LOOK).await?;
     }
     let dependents = names(&client, DEPENDENTS, &schema).await?;
+    expect_fit(&client, &schema).await?;
     let rows = read(&client, &schema, progress).await?;
     progress(AdoptionStep::Decide);
     let (actor, at, rules) = (order.actor.clone(), order.at, order.settings);
@@ -185,9 +211,25 @@ async fn table_to_adopt(client: &Client, settings: &ConnectionSettings) -> Resul
             }
         }
         (OriginalName::View, false) => Err(AdoptError::AdoptedBefore),
-        (OriginalName::View | OriginalName::Free { .. } | OriginalName::SomebodyElses, _) => {
-            Err(AdoptError::NoTable)
-        }
+        (
+            OriginalName::View
+            | OriginalName::Free { .. }
+            | OriginalName::SomebodyElses { .. }
+            | OriginalName::Nowhere,
+            _,
+        ) => Err(AdoptError::NoTable),
+    }
+}
+
+/// Refuses rows that could be written but not shown.
+async fn expect_fit(client: &Client, schema: &str) -> Result<(), AdoptError> {
+    let unfit = client.query_typed_one(&unfit(schema), &[]).await?;
+    if let Some(first) = unfit.try_get("id")? {
+        return Err(AdoptError::IdsTooGreat { count: unfit.try_get("ids")?, first });
+    }
+    match unfit.try_get("time")? {
+        Some(first) => Err(AdoptError::InvalidTimes { count: unfit.try_get("times")?, first }),
+        None => Ok(()),
     }
 }
 

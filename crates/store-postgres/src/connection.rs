@@ -125,8 +125,10 @@ pub(crate) enum OriginalName {
     Table { schema: String },
     /// A view, ours or somebody's.
     View,
-    /// A table that isn't the original's, or no schema to look in.
-    SomebodyElses,
+    /// A table that isn't the original's.
+    SomebodyElses { schema: String },
+    /// No schema to look in.
+    Nowhere,
 }
 
 /// The migrations of this version that the database does not have yet, by version and name.
@@ -155,8 +157,13 @@ pub(crate) async fn migrate(
     if found < known_version() {
         apply_migrations(client).await?;
     }
-    if let OriginalName::Free { schema } = name {
-        place_view(client, settings, &schema).await?;
+    match name {
+        OriginalName::Free { schema } => place_view(client, settings, &schema).await?,
+        OriginalName::SomebodyElses { schema } => tracing::warn!(
+            schema,
+            "the table \"Contact\" there is not the original service's, and stays; selfsame.\"Contact\" has selfsame's rows"
+        ),
+        OriginalName::Table { .. } | OriginalName::View | OriginalName::Nowhere => {}
     }
     Ok(())
 }
@@ -223,14 +230,14 @@ async fn schema_version(client: &Client) -> Result<i32, OpenError> {
 pub(crate) async fn original_name(client: &Client, schema: Option<&str>) -> Result<OriginalName, OpenError> {
     let row = client.query_typed_one(ORIGINAL, &[(&schema, Type::TEXT)]).await?;
     let Some(schema) = row.try_get::<_, Option<String>>("schema")? else {
-        return Ok(OriginalName::SomebodyElses);
+        return Ok(OriginalName::Nowhere);
     };
     let columns: i64 = row.try_get("columns")?;
     Ok(match row.try_get::<_, Option<&str>>("sort")? {
         None => OriginalName::Free { schema },
         Some("v" | "m") => OriginalName::View,
         Some(_) if columns == ORIGINAL_COLUMNS => OriginalName::Table { schema },
-        Some(_) => OriginalName::SomebodyElses,
+        Some(_) => OriginalName::SomebodyElses { schema },
     })
 }
 
