@@ -12,6 +12,7 @@ use selfsame_store_postgres::{
     AdoptionOrder, ConnectionSettings, OpenError, PostgresStore, adopt_database, statements,
 };
 use support::backend::{Backend, Stored};
+use support::databases::Database;
 use support::postgres::binaries::Binaries;
 use support::postgres::cluster::Cluster;
 use support::postgres::settings::Settings;
@@ -85,6 +86,7 @@ async fn adopt(url: &str, apply: bool) {
         settings: AdoptionSettings { trust_links: false },
         actor: Actor::named("test"),
         at: Timestamp::from_milliseconds(1_800_000_000_000),
+        lock_timeout: PATIENCE,
     };
     adopt_database(&settings(url), order, &|_| ()).await.unwrap();
 }
@@ -94,7 +96,7 @@ async fn use_everything(url: &str) {
     PostgresStore::migrate(&settings(url), true).await.unwrap();
     let store: Arc<dyn Store> =
         Arc::new(PostgresStore::open(&settings(url), Migrations::Apply, PATIENCE).await.unwrap());
-    let mut backend = Stored::over(Arc::clone(&store), None);
+    let mut backend = Stored::over(Arc::clone(&store), Database::Postgres { url: url.to_owned() });
     let seen = |email: &str, phone: &str| {
         vec![("email".to_owned(), email.to_owned()), ("phone".to_owned(), phone.to_owned())]
     };
