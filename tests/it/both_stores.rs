@@ -216,9 +216,7 @@ fn body(random: &mut Random, people: u64) -> Vec<u8> {
     body
 }
 
-fn history(random: &mut Random, length: usize) -> Vec<Sent> {
-    // As few that they meet, and as many that they stay apart for a while.
-    let people = 5 + random.below(60);
+fn history(random: &mut Random, people: u64, length: usize) -> Vec<Sent> {
     let mut clock = 1_700_000_000_000_i64;
     (0..length)
         .map(|_| {
@@ -236,7 +234,9 @@ async fn the_same_requests_to_both_stores_give_byte_equal_answers() {
     let databases = Databases::postgres();
     let mut found = 0;
     for number in 0..histories {
-        let history = history(&mut random, length);
+        // So few that they meet, or so many that they stay apart for a while.
+        let people = 5 + random.below(60);
+        let history = history(&mut random, people, length);
         let compared = compare(&databases, &history, |store| store).await;
         found += compared.unwrap_or_else(|difference| panic!("history {number}: {difference}"));
     }
@@ -252,7 +252,8 @@ async fn the_same_requests_to_both_stores_give_byte_equal_answers() {
 async fn a_store_that_answers_otherwise_is_seen() {
     let mut random = Random::of_this_run();
     let databases = Databases::postgres();
-    let history = history(&mut random, 300);
+    // So few that each comes back after something has changed.
+    let history = history(&mut random, 4, 600);
     for fault in [Fault::SkippedRelink, Fault::StaleLoad] {
         let compared = compare(&databases, &history, |store| FaultyStore::new(store, fault)).await;
         assert!(compared.is_err(), "{fault:?}");
