@@ -101,7 +101,8 @@ fn identify_prints_the_answer_and_its_exit_code_says_how_it_went() {
         (
             &["identify", "--email", "a@b.c", "--database-url", "mysql://root:secret@db/shop"],
             2,
-            "error: DATABASE_URL must begin with `sqlite:`\nhint: for example sqlite:selfsame.db\n",
+            "error: DATABASE_URL must begin with `sqlite:` or `postgresql:`\n\
+             hint: for example sqlite:selfsame.db, or postgresql://user:password@localhost:5432/shop\n",
         ),
     ] {
         assert_eq!(told(&run(folder.path(), arguments)), (Some(code), "", error), "{arguments:?}");

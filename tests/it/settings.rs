@@ -169,10 +169,10 @@ fn settings_that_cannot_be_are_refused_without_being_quoted() {
             "error: the settings file `selfsame.toml`, line 2: string values must be quoted, expected literal string\n",
         ),
         (
-            "DATABASE_URL=postgresql://shop:secret@db/shop\n",
+            "DATABASE_URL=postgresql://shop:secret@127.0.0.1:1/shop\n",
             "",
-            "error: DATABASE_URL names a PostgreSQL database, which this version can't use yet\n\
-             hint: use sqlite:PATH, or leave it out\n",
+            "error: no connection to postgresql://127.0.0.1:1/shop: nobody listens there\n\
+             hint: check host and port in DATABASE_URL, and that PostgreSQL runs\n",
         ),
         (
             "DATABASE_URL=sqlite::memory:\n",
@@ -242,6 +242,8 @@ fn help_lists_the_commands() {
       identify     Identify one observation against a database; beside a running server, through it
       export       Write every contact to standard output, also while a server runs
       check        Prove the laws of identity over a database, also while a server runs
+      migrate      Bring the database to this version's schema, which `serve` also does at its start
+      adopt        Take over a database of the original service, or tell what that would do
       healthcheck  Ask the server on this machine whether it is ready; exit code 1 if not
       help         Print this message or the help of the given subcommand(s)
     ");
@@ -256,7 +258,7 @@ fn help_of_serve_explains_each_setting() {
 
     Options:
           --database-url <URL>
-              The database, `sqlite:PATH` [default: sqlite:selfsame.db] [env: DATABASE_URL]
+              The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db] [env: DATABASE_URL]
           --host <HOST>
               The address to listen on; anything but loopback needs --insecure-no-auth [default: 127.0.0.1] [env: HOST=]
           --port <PORT>
@@ -273,6 +275,10 @@ fn help_of_serve_explains_each_setting() {
               The most changes that wait for their commit; one more is answered 503 [default: 10000] [env: SELFSAME_QUEUE_LENGTH_MAX=]
           --batch-observations-max <CHANGES>
               The most changes that are committed together [default: 1000] [env: SELFSAME_BATCH_OBSERVATIONS_MAX=]
+          --answer-timeout-seconds <SECONDS>
+              Seconds after which a request is answered, with 503 if the database did not answer [default: 10] [env: SELFSAME_ANSWER_TIMEOUT_SECONDS=]
+          --migrate[=<BOOL>]
+              Bring the database to this version's schema at the start [default: true] [env: SELFSAME_MIGRATE=] [possible values: true, false]
           --log <FILTER>
               What is logged: error, warn, info, debug, or a filter of tracing's [default: info] [env: SELFSAME_LOG=]
           --config <FILE>
@@ -292,7 +298,7 @@ fn help_of_the_other_commands_explains_what_they_take() {
     Options:
           --email <EMAIL>       The e-mail address that was seen
           --phone <PHONE>       The phone number that was seen
-          --database-url <URL>  The database, `sqlite:PATH` [default: sqlite:selfsame.db] [env: DATABASE_URL]
+          --database-url <URL>  The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db] [env: DATABASE_URL]
           --config <FILE>       A TOML file of settings, named as the flags are [default: selfsame.toml, if it is there] [env: SELFSAME_CONFIG=]
       -h, --help                Print help
     ");
@@ -307,7 +313,7 @@ fn help_of_export_explains_its_formats() {
 
     Options:
           --format <FORMAT>     JSON lines, or CSV with a header line and empty fields for null [default: jsonl] [possible values: jsonl, csv]
-          --database-url <URL>  The database, `sqlite:PATH` [default: sqlite:selfsame.db] [env: DATABASE_URL]
+          --database-url <URL>  The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db] [env: DATABASE_URL]
           --config <FILE>       A TOML file of settings, named as the flags are [default: selfsame.toml, if it is there] [env: SELFSAME_CONFIG=]
       -h, --help                Print help
     ");
