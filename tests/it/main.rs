@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod adopt_command;
 mod adopt_random;
 mod adopt_rules;
 mod both_stores;

@@ -22,6 +22,7 @@ pub mod linearizability;
 pub mod load;
 pub mod model;
 pub mod original;
+pub mod original_database;
 pub mod postgres;
 pub mod process;
 pub mod random;
