@@ -9,7 +9,7 @@ use selfsame_service::check::{Report, check};
 use selfsame_store::{Store, WorkspaceKey, event_text};
 use support::adoption_model::{self, Adopted, random_rows};
 use support::backend::observation;
-use support::original_database::{Original, OriginalService};
+use support::original::{Original, OriginalService};
 use support::random::Random;
 use support::server::open_sqlite;
 use support::size::Size;

@@ -28,6 +28,7 @@ mod postgres_contract;
 mod postgres_support;
 mod postgres_tls;
 mod power_cut;
+mod prisma;
 mod queue;
 mod refusals;
 mod refused_files;

@@ -24,6 +24,7 @@ pub mod model;
 pub mod original;
 pub mod original_database;
 pub mod postgres;
+pub mod prisma;
 pub mod process;
 pub mod random;
 pub mod raw;

@@ -14,7 +14,7 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("postgres", "postgresql"),
     // Sits before a PostgreSQL server, as it does at many hosts.
     ("pgbouncer", "pgbouncer"),
-    // Fetches the PostgreSQL versions that the system doesn't have.
+    // Runs the original's client, and fetches the PostgreSQL versions that the system doesn't have.
     ("node", "nodejs"),
     ("npm", "npm"),
 ];

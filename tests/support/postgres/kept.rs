@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 /// The folder of that name, which `make` makes at the path that it is given if it isn't there yet.
-pub(super) fn folder(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
+pub(crate) fn folder(name: &str, make: impl FnOnce(&Path)) -> PathBuf {
     let all = all();
     let folder = all.join(name);
     // One process makes it, the others wait; the rename keeps half a folder of one that was killed from view.

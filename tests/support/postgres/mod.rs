@@ -6,7 +6,7 @@
 pub mod binaries;
 pub mod cluster;
 mod family;
-mod kept;
+pub(crate) mod kept;
 pub mod pgbouncer;
 mod port;
 pub mod settings;
