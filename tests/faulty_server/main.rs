@@ -1,4 +1,4 @@
-//! A server with a planted fault, as a process: `faulty-server DATABASE FAULT`.
+//! A server with a planted fault, as a process: `faulty-server FAULT`, on the database of the current folder.
 //!
 //! It greets as `selfsame serve` does, so that the crash harnesses start either.
 
@@ -6,17 +6,18 @@ use std::path::Path;
 use std::sync::Arc;
 
 use support::faulty::{Fault, FaultyStore};
-use support::server::{ServerOptions, TestServer, open_sqlite};
+use support::home::open;
+use support::server::{ServerOptions, TestServer};
 
 #[tokio::main]
 async fn main() {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, database, fault] = arguments.as_slice() else { panic!("usage: faulty-server DATABASE FAULT") };
+    let [_, fault] = arguments.as_slice() else { panic!("usage: faulty-server FAULT") };
     let fault = [Fault::SkippedRelink, Fault::StaleLoad, Fault::CachedLoad, Fault::AnsweredBeforeCommit]
         .into_iter()
         .find(|known| format!("{known:?}") == *fault)
         .unwrap_or_else(|| panic!("no fault is called `{fault}`"));
-    let store = FaultyStore::new(open_sqlite(Path::new(database)), fault);
+    let store = FaultyStore::new(open(Path::new("")).await, fault);
     let server = TestServer::start(Arc::clone(&store) as _, ServerOptions::default()).await;
     let address = server.address;
     eprintln!(

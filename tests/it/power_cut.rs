@@ -222,7 +222,7 @@ async fn a_disk_that_only_pretends_to_sync_is_caught_by_a_power_cut() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_answers_before_it_commits_is_caught_by_a_power_cut() {
-    let server = [env!("CARGO_BIN_EXE_faulty-server"), DATABASE, "AnsweredBeforeCommit"];
+    let server = [env!("CARGO_BIN_EXE_faulty-server"), "AnsweredBeforeCommit"];
     let faults = cut_faulty(strace_arguments, server.map(OsString::from).into()).await;
     // Not only contacts that are apart: this server also answers ids that it then gives to others.
     let lost = |fault: &&Fault| matches!(fault, Fault::Lost(losses) if losses.iter().any(|loss| matches!(loss, Loss::Value(_))));

@@ -61,6 +61,8 @@ pub enum Loss {
 #[derive(Debug, Default)]
 pub struct Found {
     pub contacts: HashMap<i64, i64>,
+    /// Contacts that bear nothing which one before them does not bear: a request that was carried out twice.
+    pub doubled: Vec<i64>,
     values: HashMap<String, i64>,
 }
 
@@ -74,7 +76,7 @@ impl Found {
             let row: Value = serde_json::from_str(&line.expect("an export is UTF-8")).expect("JSON lines");
             let contact = row["id"].as_i64().expect("every row has an id");
             let values = ["email", "phoneNumber"].into_iter().filter_map(|name| row[name].as_str());
-            found.add(contact, row["linkedId"].as_i64().unwrap_or(contact), values);
+            found.add_row(contact, row["linkedId"].as_i64().unwrap_or(contact), values);
         }
         assert!(export.wait().expect("it is our child").success(), "the export failed");
         found
@@ -147,6 +149,19 @@ impl Found {
         losses
     }
 
+    /// Adds the next row in the order of ids, which is that of their making.
+    fn add_row<'value>(
+        &mut self,
+        contact: i64,
+        primary: i64,
+        values: impl Iterator<Item = &'value str> + Clone,
+    ) {
+        if values.clone().all(|value| self.values.contains_key(value)) {
+            self.doubled.push(contact);
+        }
+        self.add(contact, primary, values);
+    }
+
     fn add_contact(&mut self, contact: &Contact) {
         let values = contact.identifiers.iter().map(Identifier::value);
         self.add(contact.id.0, contact.primary().0, values);
@@ -199,6 +214,15 @@ mod tests {
         let found = found(&[(1, 1, &["a@x.y"])]);
         let lost = found.losses(&[answer(&[1, 2], &["a@x.y", "2"])]);
         assert_eq!(lost, BTreeSet::from([Loss::Contact(2), Loss::Value("2".to_owned())]));
+    }
+
+    #[test]
+    fn a_contact_that_brings_nothing_new_is_doubled() {
+        let mut found = Found::default();
+        for (contact, values) in [(1, ["a@x.y", "1"]), (2, ["b@x.y", "1"]), (3, ["b@x.y", "1"])] {
+            found.add_row(contact, 1, values.into_iter());
+        }
+        assert_eq!(found.doubled, [3]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::task::JoinSet;
 
 use crate::acknowledged::Answer;
-use crate::client::Client;
+use crate::client::{Client, Reply};
 use crate::fill;
 use crate::process::ServerProcess;
 use crate::random::Random;
@@ -41,13 +41,7 @@ impl Load {
         let process = i32::try_from(server.id()).ok().and_then(Pid::from_raw).expect("an id of a process");
         let mut clients = JoinSet::new();
         for client in 0..self.clients {
-            let traffic = Traffic {
-                random: random.fork(),
-                people: self.people.clone(),
-                name: format!("{}x{client}", self.name),
-                phone_prefix: format!("7{:04}{client:02}", self.name),
-                newcomers: 0,
-            };
+            let traffic = Traffic::new(self.name, client, self.people.clone(), random.fork());
             let answered = Arc::clone(&answered);
             let (address, answers_until_end, end) = (server.address, self.answers_until_end, self.end);
             clients.spawn(send(address, traffic, move || {
@@ -79,34 +73,61 @@ async fn send(address: SocketAddr, mut traffic: Traffic, answered: impl Fn()) ->
             assert_eq!(reply.json()["code"], "shutting_down");
             continue;
         }
-        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+        answers.push(acknowledged(&reply, email.as_deref(), phone.as_deref()));
         answered();
-        let answer = Answer::parse(&reply.body).expect("200 comes with a customer");
-        for sent in email.iter().chain(&phone) {
-            assert!(answer.values.contains(sent), "sent {sent}, and the answer is {answer:?}");
-        }
-        answers.push(answer);
     }
 }
 
+/// The answer that a server gave to these values, which must be 200 and have them.
+pub(crate) fn acknowledged(reply: &Reply, email: Option<&str>, phone: Option<&str>) -> Answer {
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text());
+    let answer = Answer::parse(&reply.body).expect("200 comes with a customer");
+    for sent in email.iter().chain(&phone) {
+        assert!(answer.values.iter().any(|value| value == sent), "sent {sent}, and the answer is {answer:?}");
+    }
+    answer
+}
+
 /// What one client's customers do: most are new, some bring something new, some turn out to be one.
-struct Traffic {
+pub struct Traffic {
     random: Random,
     people: Range<u64>,
     name: String,
     phone_prefix: String,
     newcomers: u64,
+    strangers: bool,
 }
 
 impl Traffic {
+    /// The customers of one client of a load.
+    pub fn new(load: u64, client: u64, people: Range<u64>, random: Random) -> Self {
+        let (name, phone_prefix) = (format!("{load}x{client}"), format!("7{load:04}{client:02}"));
+        Self { random, people, name, phone_prefix, newcomers: 0, strangers: true }
+    }
+
+    /// Only people, and so two values for each of them, and no other.
+    #[must_use]
+    pub fn without_strangers(mut self) -> Self {
+        self.strangers = false;
+        self
+    }
+
     /// The next e-mail address and phone number.
-    fn observe(&mut self) -> (Option<String>, Option<String>) {
+    pub(crate) fn observe(&mut self) -> (Option<String>, Option<String>) {
         self.newcomers += 1;
         let new_email = format!("new{}@client{}.example", self.newcomers, self.name);
         let new_phone = format!("{}{:06}", self.phone_prefix, self.newcomers);
         let person = self.people.start + self.random.below(self.people.end - self.people.start);
         let neighbour = person / NEIGHBOURS * NEIGHBOURS + self.random.below(NEIGHBOURS);
-        match self.random.below(8) {
+        let luck = self.random.below(8);
+        if !self.strangers {
+            return match luck {
+                0 => (Some(fill::email(person)), None),
+                1 => (None, Some(fill::phone(person))),
+                _ => (Some(fill::email(person)), Some(fill::phone(neighbour))),
+            };
+        }
+        match luck {
             0 | 1 => (Some(new_email), Some(new_phone)),
             2 => (Some(new_email), None),
             3 => (None, Some(new_phone)),

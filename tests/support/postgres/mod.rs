@@ -5,6 +5,7 @@
 
 pub mod binaries;
 pub mod cluster;
+pub mod cutting_proxy;
 mod family;
 pub(crate) mod kept;
 pub mod pgbouncer;

@@ -1,0 +1,143 @@
+//! What befalls PostgreSQL beneath running servers: killed, frozen, stopped, every connection cut. Requests are then
+//! answered or refused with 503, nothing acknowledged is lost, and the servers recover by themselves.
+
+use std::time::{Duration, Instant};
+
+use hyper::header::RETRY_AFTER;
+use support::crowd::{Crowd, Told};
+use support::fill;
+use support::home::Home;
+use support::size::{Size, proved};
+
+use crate::faulty_server::start_answering_before_commit;
+use crate::shop::{Shop, start_impatient, start_with};
+
+const REFUSALS: [&str; 2] = ["outcome_unknown", "store_unavailable"];
+
+fn assert_refusals_are_honest(told: &Told) {
+    let unknown: Vec<_> = told.tally.codes.iter().filter(|code| !REFUSALS.contains(&code.as_str())).collect();
+    assert_eq!((unknown, told.tally.broken), (Vec::new(), 0));
+}
+
+/// Lets the crowd see the database die, and come back, so many times.
+async fn kill_postgres(shop: &mut Shop, crowd: &mut Crowd, kills: usize) {
+    for _ in 0..kills {
+        let more = 1 + shop.random.below(300);
+        crowd.answers(more).await;
+        shop.home.cluster().kill();
+        crowd.refusal().await;
+        assert!(!shop.is_ready(0).await);
+        shop.home.cluster().start_again();
+    }
+    crowd.answers(100).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_acknowledged_is_lost_when_postgres_is_killed() {
+    let kills = Size::of_this_run().pick(3, 25);
+    let mut shop = Shop::open(Home::postgres().await, start_impatient, 2);
+    let mut crowd = shop.crowd(16, 0..300);
+    kill_postgres(&mut shop, &mut crowd, kills).await;
+    let told = crowd.end().await;
+    assert_refusals_are_honest(&told);
+    assert!(shop.is_ready(0).await && shop.is_ready(1).await);
+    shop.assert_all_is_well(&told).await;
+    proved(&format!(
+        "kill -9 of PostgreSQL: {kills} kills under load, {} acknowledged, 0 lost; {} refused with 503, no other error",
+        told.answers.len(),
+        told.tally.refused,
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_that_answer_before_they_commit_are_caught_when_postgres_is_killed() {
+    let mut shop = Shop::open(Home::postgres().await, start_answering_before_commit, 2);
+    let mut crowd = shop.crowd(16, 0..300);
+    crowd.answers(200).await;
+    shop.home.cluster().kill();
+    shop.home.cluster().start_again();
+    crowd.answers(200).await;
+    let told = crowd.end().await;
+    let losses = shop.judge(&told).await.losses;
+    assert!(!losses.is_empty(), "nothing was lost by servers that answer before they commit");
+    proved(&format!("kill -9 of PostgreSQL: answers before the commit are caught, {} losses", losses.len()));
+}
+
+/// No request fails: each is begun anew on another connection, and what became of its commit is looked up.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_every_connection_was_cut() {
+    let times = Size::of_this_run().pick(25, 500);
+    let mut shop = Shop::open(Home::postgres().await, |folder| start_with(folder, &[]), 2);
+    let mut crowd = shop.crowd(16, 0..300);
+    for _ in 0..times {
+        let more = 1 + shop.random.below(60);
+        crowd.answers(more).await;
+        shop.home.cluster().terminate_backends().await;
+    }
+    crowd.answers(100).await;
+    let told = crowd.end().await;
+    assert_eq!((told.tally.refused, told.tally.broken), (0, 0), "{:?}", told.tally.codes);
+    let cut = shop.home.cluster().log().matches("terminating connection due to administrator command").count();
+    assert!(cut >= times, "only {cut} connections were cut");
+    shop.assert_all_is_well(&told).await;
+    proved(&format!(
+        "every connection cut: {times} times under load, {cut} connections, {} acknowledged, 0 lost, 0 doubled, 0 refused",
+        told.answers.len(),
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_database_is_told_in_time_and_recovered_from() {
+    endure("frozen", |shop| shop.home.cluster().freeze(), |shop| shop.home.cluster().thaw()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_database_is_told_in_time_and_recovered_from() {
+    endure("stopped", |shop| shop.home.cluster().stop(), |shop| shop.home.cluster().start_again()).await;
+}
+
+/// Takes the database away and gives it back.
+async fn endure(name: &str, take: fn(&mut Shop), give_back: fn(&mut Shop)) {
+    // In full as the issue has it: the usual limit of ten seconds, and ten seconds without a database.
+    let (seconds, limit) = Size::of_this_run().pick((0, 2), (10, 10));
+    let start = Size::of_this_run().pick::<crate::shop::Start>(start_impatient, |folder| start_with(folder, &[]));
+    let mut shop = Shop::open(Home::postgres().await, start, 2);
+    let (email, known) = (fill::email(0), "known@client.example");
+    let mut client = shop.client(0).await;
+    assert_eq!(client.identify(Some(known), None).await.expect("it has greeted").status, 200);
+    let mut crowd = shop.crowd(16, 0..300);
+    crowd.answers(200).await;
+    assert!(shop.is_ready(0).await);
+
+    take(&mut shop);
+    let taken = Instant::now();
+    assert!(!shop.is_ready(0).await && !shop.is_ready(1).await);
+    // Somebody known, then somebody whom nobody knows yet.
+    for who in [known, "stranger@client.example"] {
+        let reply = client.identify(Some(who), None).await.expect("it answers in time");
+        assert_eq!((reply.status.as_u16(), &reply.json()["code"]), (503, &"store_unavailable".into()));
+        assert!(reply.headers.contains_key(RETRY_AFTER));
+        assert!(!reply.text().contains(who) && !reply.text().contains(&email));
+    }
+    // Each client has met it.
+    let before = crowd.tally().refused;
+    crowd.until(|tally| tally.refused >= before + 16).await;
+    tokio::time::sleep(Duration::from_secs(seconds).saturating_sub(taken.elapsed())).await;
+
+    give_back(&mut shop);
+    crowd.answers(200).await;
+    assert!(shop.is_ready(0).await && shop.is_ready(1).await);
+    let told = crowd.end().await;
+    assert_refusals_are_honest(&told);
+    let longest = told.percentile(100);
+    if Size::of_this_run() == Size::Full {
+        assert!(longest <= Duration::from_secs(limit) + Duration::from_millis(500), "{longest:?}");
+    }
+    shop.assert_all_is_well(&told).await;
+    proved(&format!(
+        "database {name}: {} ms under load, {} refused with 503, the longest answer after {} ms of {limit} s allowed; recovered",
+        taken.elapsed().as_millis(),
+        told.tally.refused,
+        longest.as_millis(),
+    ));
+}
