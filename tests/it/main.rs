@@ -27,6 +27,7 @@ mod plans;
 mod portable_sql;
 mod postgres_contract;
 mod postgres_faults;
+mod postgres_start;
 mod postgres_support;
 mod postgres_tls;
 mod power_cut;
