@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use hyper::header::RETRY_AFTER;
 use support::crowd::{Crowd, Told};
 use support::fill;
-use support::home::Home;
+use support::home::{Home, PASSWORD};
 use support::size::{Size, proved};
 
 use crate::faulty_server::start_answering_before_commit;
@@ -34,7 +34,7 @@ async fn kill_postgres(shop: &mut Shop, crowd: &mut Crowd, kills: usize) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_acknowledged_is_lost_when_postgres_is_killed() {
-    let kills = Size::of_this_run().pick(3, 25);
+    let kills = Size::of_this_run().pick(2, 25);
     let mut shop = Shop::open(Home::postgres().await, start_impatient, 2);
     let mut crowd = shop.crowd(16, 0..300);
     kill_postgres(&mut shop, &mut crowd, kills).await;
@@ -77,7 +77,8 @@ async fn nobody_notices_that_every_connection_was_cut() {
     crowd.answers(100).await;
     let told = crowd.end().await;
     assert_eq!((told.tally.refused, told.tally.broken), (0, 0), "{:?}", told.tally.codes);
-    let cut = shop.home.cluster().log().matches("terminating connection due to administrator command").count();
+    let cut =
+        shop.home.cluster().log().matches("terminating connection due to administrator command").count();
     assert!(cut >= times, "only {cut} connections were cut");
     shop.assert_all_is_well(&told).await;
     proved(&format!(
@@ -100,7 +101,8 @@ async fn a_stopped_database_is_told_in_time_and_recovered_from() {
 async fn endure(name: &str, take: fn(&mut Shop), give_back: fn(&mut Shop)) {
     // In full as the issue has it: the usual limit of ten seconds, and ten seconds without a database.
     let (seconds, limit) = Size::of_this_run().pick((0, 2), (10, 10));
-    let start = Size::of_this_run().pick::<crate::shop::Start>(start_impatient, |folder| start_with(folder, &[]));
+    let start =
+        Size::of_this_run().pick::<crate::shop::Start>(start_impatient, |folder| start_with(folder, &[]));
     let mut shop = Shop::open(Home::postgres().await, start, 2);
     let (email, known) = (fill::email(0), "known@client.example");
     let mut client = shop.client(0).await;
@@ -140,4 +142,36 @@ async fn endure(name: &str, take: fn(&mut Shop), give_back: fn(&mut Shop)) {
         told.tally.refused,
         longest.as_millis(),
     ));
+}
+
+/// What users saw: a request that met `idle_session_timeout` (or `transaction_timeout`) got 500.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_cuts_idle_connections_is_no_fault() {
+    let answers = Size::of_this_run().pick(1_500, 50_000);
+    let mut shop = Shop::open(Home::postgres().await, |folder| start_with(folder, &[]), 1);
+    // From its first connection for requests on.
+    shop.home.cluster().execute("postgres", "ALTER ROLE shop SET idle_session_timeout = '2ms'").await;
+    let mut crowd = shop.crowd(3, 0..300);
+    crowd.answers(answers).await;
+    let told = crowd.end().await;
+    shop.home.cluster().execute("postgres", "ALTER ROLE shop RESET idle_session_timeout").await;
+    assert_eq!((told.tally.refused, told.tally.broken), (0, 0), "{:?}", told.tally.codes);
+    let cut = shop.home.cluster().log().matches("terminating connection due to idle-session timeout").count();
+    assert!(cut > 10, "only {cut} connections were cut");
+    shop.assert_all_is_well(&told).await;
+}
+
+/// What users saw: 500 from the moment that somebody changed the password.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_was_changed_makes_the_database_unavailable() {
+    let mut shop = Shop::open(Home::postgres().await, start_impatient, 1);
+    let mut client = shop.client(0).await;
+    for (password, status) in [("another", 503), (PASSWORD, 200)] {
+        let change = format!("ALTER ROLE shop PASSWORD '{password}'");
+        shop.home.cluster().execute("postgres", &change).await;
+        shop.home.cluster().terminate_backends().await;
+        let reply = client.identify(Some("known@client.example"), None).await.expect("it answers");
+        assert_eq!(reply.status.as_u16(), status, "{}", reply.text());
+        assert_eq!(shop.is_ready(0).await, status == 200);
+    }
 }

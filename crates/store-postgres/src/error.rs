@@ -76,13 +76,26 @@ impl Fault {
                     // A standby that is being promoted, or a server that is being moved away from.
                     SqlState::READ_ONLY_SQL_TRANSACTION,
                     SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                    SqlState::OUT_OF_MEMORY,
                     SqlState::INTERNAL_ERROR,
                 ];
-                code.code().starts_with("08") || transient.contains(code)
+                // The server's limits of a session and of a transaction, which may cut a connection just as it is
+                // used; and what CockroachDB says of a commit that may have been made.
+                let transient_by_number = ["57P05", "25P04", "40003"];
+                code.code().starts_with("08")
+                    || transient.contains(code)
+                    || transient_by_number.contains(&code.code())
             }
             Self::Disconnected(_) | Self::TimedOut | Self::NoneFree => true,
             Self::Closed => false,
         }
+    }
+
+    /// Whether the server lets nobody in with this password or under this name of a database: nothing was stored,
+    /// and it works again once somebody has set that right.
+    fn is_locked_out(&self) -> bool {
+        matches!(self, Self::Refused { code, .. }
+            if code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME)
     }
 
     /// Whether another transaction held what this one waited for, until the wait was over.
@@ -96,7 +109,7 @@ impl Fault {
             Self::Refused { code, .. } => {
                 // Said by a server that ends, or that lost its own way to the rest of it, perhaps after the commit.
                 let unsure = [SqlState::ADMIN_SHUTDOWN, SqlState::CRASH_SHUTDOWN, SqlState::INTERNAL_ERROR];
-                !code.code().starts_with("08") && !unsure.contains(code)
+                !code.code().starts_with("08") && code.code() != "40003" && !unsure.contains(code)
             }
             Self::Disconnected(_) | Self::TimedOut | Self::NoneFree => false,
             // No connection was had, so nothing was sent.
@@ -112,7 +125,7 @@ impl From<Fault> for StoreError {
             Self::NoSpace
         } else if matches!(fault, Fault::Closed) {
             Self::NotWritable
-        } else if fault.may_pass() {
+        } else if fault.may_pass() || fault.is_locked_out() {
             Self::Unavailable(Arc::new(fault))
         } else {
             Self::failed(fault)
@@ -135,3 +148,33 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_repeated_and_believed_by_its_code() {
+        for (code, may_pass, is_certain) in [
+            ("40001", true, true),
+            ("40P01", true, true),
+            ("55P03", true, true),
+            ("57P05", true, true),
+            ("25P03", true, true),
+            ("25P04", true, true),
+            ("53200", true, true),
+            ("57P01", true, false),
+            ("57P02", true, false),
+            ("40003", true, false),
+            ("08006", true, false),
+            ("XX000", true, false),
+            ("23505", false, true),
+            ("28P01", false, true),
+            ("53100", false, true),
+            ("42501", false, true),
+        ] {
+            let fault = Fault::Refused { code: SqlState::from_code(code), message: String::new() };
+            assert_eq!((fault.may_pass(), fault.is_certain()), (may_pass, is_certain), "{code}");
+        }
+    }
+}
