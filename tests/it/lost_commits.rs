@@ -38,7 +38,9 @@ async fn a_commit_whose_answer_was_lost_is_answered_and_made_once() {
     let found = Found::by_export(shop.home.path());
     assert_eq!((found.contacts.len() as u64, found.doubled), (made, vec![]));
     assert!(run(shop.home.path(), &["check"]).status.success());
-    proved(&format!("lost commits: {made} cuts at the commit, one by one: each answered with 200 and made once"));
+    proved(&format!(
+        "lost commits: {made} cuts at the commit, one by one: each answered with 200 and made once"
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -161,6 +161,43 @@ async fn a_server_that_cuts_idle_connections_is_no_fault() {
     shop.assert_all_is_well(&told).await;
 }
 
+/// What users saw: while something held the workspace's lock, each write that gave up left a connection behind that
+/// waited on, until the server had none for anybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_that_give_up_leave_no_connections_behind() {
+    let mut shop = Shop::open(
+        Home::postgres().await,
+        |folder| start_with(folder, &["--answer-timeout-seconds", "1"]),
+        2,
+    );
+    let mut crowd = shop.crowd(16, 0..300);
+    crowd.answers(100).await;
+    let holder = shop.home.cluster().connect("shop").await;
+    let lock = "BEGIN; SELECT 1 FROM selfsame.workspaces WHERE workspace = 1 FOR UPDATE";
+    holder.batch_execute(lock).await.unwrap();
+    let mut most = 0_i64;
+    for _ in 0..Size::of_this_run().pick(8, 60) {
+        // Each of them waited for a second.
+        crowd.refusal().await;
+        let before = crowd.tally().refused;
+        crowd.until(|tally| tally.refused >= before + 16).await;
+        let waiting =
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop' AND wait_event_type = 'Lock'";
+        most = most.max(holder.query_one(waiting, &[]).await.unwrap().get(0));
+    }
+    // One of each replica, and one that is just being given up.
+    assert!((1..=4).contains(&most), "{most} connections wait for the lock");
+    holder.batch_execute("ROLLBACK").await.unwrap();
+    crowd.answers(100).await;
+    let told = crowd.end().await;
+    assert_refusals_are_honest(&told);
+    shop.assert_all_is_well(&told).await;
+    proved(&format!(
+        "a lock held by a stranger: {} refused, at most {most} connections wait",
+        told.tally.refused
+    ));
+}
+
 /// What users saw: 500 from the moment that somebody changed the password.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_was_changed_makes_the_database_unavailable() {

@@ -95,7 +95,10 @@ async fn replicas_behind_a_pooler_by_transaction_answer_as_one() {
     let backends = "SELECT count(*) FROM pg_stat_activity WHERE datname = 'shop'";
     let count: i64 = cluster.connect("postgres").await.query_one(backends, &[]).await.unwrap().get(0);
     assert!((1..=5).contains(&count), "{count} connections reach PostgreSQL");
-    proved(&format!("pgbouncer: 2 replicas behind it by transaction, {} answers, no error", told.answers.len()));
+    proved(&format!(
+        "pgbouncer: 2 replicas behind it by transaction, {} answers, no error",
+        told.answers.len()
+    ));
 }
 
 /// What is left of a change by a replica that vanished without a word must not hold the others up for good.

@@ -44,7 +44,15 @@ impl Shop {
         let servers: Vec<ServerProcess> = (0..replicas).map(|_| start(home.path())).collect();
         let addresses = Addresses::default();
         addresses.lock().unwrap().extend(servers.iter().map(|server| server.address));
-        Self { start, servers, home, addresses, random: Random::of_this_run(), crowds: 0, logs: String::new() }
+        Self {
+            start,
+            servers,
+            home,
+            addresses,
+            random: Random::of_this_run(),
+            crowds: 0,
+            logs: String::new(),
+        }
     }
 
     /// Lets clients in: people of those numbers, and strangers.
@@ -126,7 +134,9 @@ fn secrets_in(log: &str) -> Vec<String> {
 
 #[test]
 fn a_value_or_a_password_in_a_log_is_found() {
-    for line in ["new1@client1x1.example is known", "phone +44000000017", "postgresql://shop:hunter2-and-more@db"] {
+    for line in
+        ["new1@client1x1.example is known", "phone +44000000017", "postgresql://shop:hunter2-and-more@db"]
+    {
         assert_eq!(secrets_in(&format!("ready\n{line}\n")), [line]);
     }
     assert_eq!(secrets_in("ready\n  -d '{\"email\":\"lorraine@hillvalley.edu\"}'"), Vec::<String>::new());

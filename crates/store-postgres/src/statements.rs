@@ -4,6 +4,8 @@
 //! They are sent unnamed, each with the types of its parameters: one round trip, and nothing that a pooler in
 //! transaction mode could hand to somebody else.
 
+use std::time::Duration;
+
 pub(crate) mod adoption;
 mod citus;
 
@@ -17,6 +19,13 @@ pub(crate) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ 
 /// As [`BEGIN_WRITE`], where the server's default is to answer before a commit is durable.
 pub(crate) const BEGIN_WRITE_DURABLY: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
      SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL synchronous_commit = 'on'";
+
+/// A change's beginning that waits for the lock no longer than whoever asked: a connection that is given up is not
+/// seen by a server that waits, and those who wait there for nobody would use up its connections.
+pub(crate) fn begin_write(begin: &str, attempt: Duration) -> String {
+    // A little sooner, so that the server's word comes in time.
+    format!("{begin}; SET LOCAL lock_timeout = '{}ms'", (attempt * 9 / 10).as_millis().max(1))
+}
 
 /// Begins a scan: all its statements see one snapshot.
 pub(crate) const BEGIN_SCAN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -190,8 +199,6 @@ pub(crate) fn quoted(name: &str) -> String {
 /// Every statement that the store sends, by name; of those with a schema in them, one for the schema `public`.
 pub fn statements() -> Vec<(&'static str, String)> {
     let fixed = [
-        ("begin write", BEGIN_WRITE),
-        ("begin write durably", BEGIN_WRITE_DURABLY),
         ("begin scan", BEGIN_SCAN),
         ("commit", COMMIT),
         ("rollback", ROLLBACK),
@@ -217,6 +224,9 @@ pub fn statements() -> Vec<(&'static str, String)> {
     ];
     let mut all: Vec<(&'static str, String)> =
         fixed.into_iter().map(|(name, text)| (name, text.to_owned())).collect();
+    for (name, begin) in [("begin write", BEGIN_WRITE), ("begin write durably", BEGIN_WRITE_DURABLY)] {
+        all.push((name, begin_write(begin, Duration::from_secs(1))));
+    }
     all.push(("create view", create_view("public")));
     all.extend(adoption::all());
     all

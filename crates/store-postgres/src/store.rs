@@ -20,7 +20,7 @@ use crate::repeat::Limits;
 use crate::rows::get;
 use crate::scan::scan;
 use crate::settings::ConnectionSettings;
-use crate::statements::{HAS_CITUS, INVALID_INDEXES, citus_statements};
+use crate::statements::{HAS_CITUS, INVALID_INDEXES, begin_write, citus_statements};
 use crate::writer::Writer;
 
 /// How long the question whether the store can answer waits for the answer.
@@ -58,6 +58,7 @@ impl PostgresStore {
         }
         let pool = pool(settings)?;
         let limits = limits(settings, answer_within);
+        let begin = begin_write(begin, limits.attempt);
         let writer = Writer { pool: pool.clone(), limits, begin };
         Ok(Self::over(pool, Some(writer), settings, limits))
     }

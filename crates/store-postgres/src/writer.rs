@@ -25,8 +25,8 @@ use crate::statements::{COMMIT, LOCK, ROLLBACK};
 pub(crate) struct Writer {
     pub(crate) pool: Pool,
     pub(crate) limits: Limits,
-    /// [`crate::statements::BEGIN_WRITE`], or the variant that the server's settings ask for.
-    pub(crate) begin: &'static str,
+    /// [`crate::statements::begin_write`], as the server's settings ask for.
+    pub(crate) begin: String,
 }
 
 /// Why an attempt did not come to its end.
@@ -104,7 +104,7 @@ impl Writer {
         // statement has a snapshot of its own, taken when its turn comes.
         let key: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&workspace.0, Type::INT8)];
         let (begun, locked, loaded) = join3(
-            client.batch_execute(self.begin),
+            client.batch_execute(&self.begin),
             client.query_typed(LOCK, &key),
             load::send(&client, workspace, identifiers),
         )
