@@ -40,6 +40,6 @@ mod requests;
 mod scenarios;
 mod sent_statements;
 mod settings;
-mod statement_log;
 mod shop;
+mod statement_log;
 mod tidy;
