@@ -293,7 +293,7 @@ async fn going_back_is_one_rename_and_the_original_goes_on() {
     assert_eq!(code, Some(2));
     insta::assert_snapshot!(error, @r"
     error: selfsame has customers of its own in this database already, and adopts only into an empty one
-    hint: adopt into a copy of the original's database
+    hint: adopt into a copy of the original's database; or, if you went back to the original since, let `DROP SCHEMA selfsame CASCADE` forget what selfsame knows
     ");
 }
 

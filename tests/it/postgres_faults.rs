@@ -147,7 +147,7 @@ async fn endure(name: &str, take: fn(&mut Shop), give_back: fn(&mut Shop)) {
 /// What users saw: a request that met `idle_session_timeout` (or `transaction_timeout`) got 500.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_cuts_idle_connections_is_no_fault() {
-    let answers = Size::of_this_run().pick(1_500, 50_000);
+    let answers = Size::of_this_run().pick(300, 50_000);
     let mut shop = Shop::open(Home::postgres().await, |folder| start_with(folder, &[]), 1);
     // From its first connection for requests on.
     shop.home.cluster().execute("postgres", "ALTER ROLE shop SET idle_session_timeout = '2ms'").await;
