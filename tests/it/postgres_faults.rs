@@ -126,6 +126,7 @@ async fn endure(name: &str, take: fn(&mut Shop), give_back: fn(&mut Shop)) {
     crowd.until(|tally| tally.refused >= before + 16).await;
     tokio::time::sleep(Duration::from_secs(seconds).saturating_sub(taken.elapsed())).await;
 
+    let away = taken.elapsed();
     give_back(&mut shop);
     crowd.answers(200).await;
     assert!(shop.is_ready(0).await && shop.is_ready(1).await);
@@ -137,8 +138,8 @@ async fn endure(name: &str, take: fn(&mut Shop), give_back: fn(&mut Shop)) {
     }
     shop.assert_all_is_well(&told).await;
     proved(&format!(
-        "database {name}: {} ms under load, {} refused with 503, the longest answer after {} ms of {limit} s allowed; recovered",
-        taken.elapsed().as_millis(),
+        "database {name}: for {} ms under load, {} refused with 503, the longest answer after {} ms of {limit} s allowed; recovered",
+        away.as_millis(),
         told.tally.refused,
         longest.as_millis(),
     ));
