@@ -177,7 +177,7 @@ async fn writes_that_give_up_leave_no_connections_behind() {
     let lock = "BEGIN; SELECT 1 FROM selfsame.workspaces WHERE workspace = 1 FOR UPDATE";
     holder.batch_execute(lock).await.unwrap();
     let mut most = 0_i64;
-    for _ in 0..Size::of_this_run().pick(8, 60) {
+    for _ in 0..Size::of_this_run().pick(12, 60) {
         // Each of them waited for a second.
         crowd.refusal().await;
         let before = crowd.tally().refused;
@@ -186,8 +186,8 @@ async fn writes_that_give_up_leave_no_connections_behind() {
             "SELECT count(*) FROM pg_stat_activity WHERE usename = 'shop' AND wait_event_type = 'Lock'";
         most = most.max(holder.query_one(waiting, &[]).await.unwrap().get(0));
     }
-    // One of each replica, and one that is just being given up.
-    assert!((1..=4).contains(&most), "{most} connections wait for the lock");
+    // One of each replica, and those that are just being given up, however slow the machine: no more with time.
+    assert!((1..=8).contains(&most), "{most} connections wait for the lock");
     holder.batch_execute("ROLLBACK").await.unwrap();
     crowd.answers(100).await;
     let told = crowd.end().await;
