@@ -4,16 +4,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use selfsame_store::{Migrations, Store};
-use selfsame_store_postgres::{ConnectionSettings, PostgresStore};
+use selfsame_store::Store;
 use tempfile::TempDir;
 
 use crate::postgres::binaries::Binaries;
 use crate::postgres::cluster::Cluster;
 use crate::postgres::settings::Settings;
-use crate::server::open_sqlite;
+use crate::server::{open_postgres, open_sqlite};
 
 /// The password in the URL of [`Home::postgres`]: no log may have it.
 pub const PASSWORD: &str = "hunter2-and-more";
@@ -84,11 +82,7 @@ pub async fn open(folder: &Path) -> Arc<dyn Store> {
     let settings = std::fs::read_to_string(folder.join(".env")).unwrap_or_default();
     match settings.trim().strip_prefix("DATABASE_URL='").and_then(|rest| rest.strip_suffix('\'')) {
         None => open_sqlite(&folder.join("selfsame.db")),
-        Some(url) => {
-            let settings = ConnectionSettings::parse(url, |_| None).unwrap_or_else(|error| panic!("{error}"));
-            let opened = PostgresStore::open(&settings, Migrations::Apply, Duration::from_secs(60)).await;
-            Arc::new(opened.unwrap_or_else(|error| panic!("{error}")))
-        }
+        Some(url) => open_postgres(url).await,
     }
 }
 
