@@ -73,6 +73,8 @@ async fn dispatch(
         while let Ok(next) = arriving.try_recv() {
             waiting.push_back(next);
         }
+        // Whoever asked may have gone while it waited.
+        waiting.retain(|lookup: &Lookup| !lookup.answer.is_closed());
         let together = take_together(&mut waiting);
         let pool = pool.clone();
         tokio::spawn(async move {
