@@ -13,7 +13,7 @@ use support::original_database::Original;
 use support::process::ServerProcess;
 
 /// A database in which everything went wrong that goes wrong in the original.
-const FAULTY: &str = "
+pub(crate) const FAULTY: &str = "
     # A race of equal requests: three primaries, two of them of one age.
     1  marty@hill.edu        555-0100  -  primary    1  1  -
     2  marty@hill.edu        5550100   -  primary    1  1  -

@@ -43,3 +43,4 @@ mod settings;
 mod shop;
 mod statement_log;
 mod tidy;
+mod versions;

@@ -49,7 +49,7 @@ async fn a_store_that_skips_a_relink_fails_a_scenario() {
 }
 
 /// Every scenario, each on an empty database.
-async fn check_store(databases: Databases) {
+pub(crate) async fn check_store(databases: Databases) {
     for scenario in all() {
         follow(&scenario, &mut Stored::given(&databases, &given(&scenario)).await).await.unwrap();
     }

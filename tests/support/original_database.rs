@@ -36,8 +36,13 @@ pub struct Original {
 impl Original {
     /// An empty database, without the table.
     pub fn without_table() -> Self {
+        Self::on(Binaries::of_the_system())
+    }
+
+    /// The same, on another version of PostgreSQL.
+    pub fn on(binaries: Binaries) -> Self {
         // As in production, where the program warns of nothing.
-        let cluster = Cluster::start_with(Binaries::of_the_system(), Settings::default().durable());
+        let cluster = Cluster::start_with(binaries, Settings::default().durable());
         let url = cluster.url("postgres");
         Self { cluster, folder: tempfile::tempdir().expect("there is room for a folder"), url }
     }
