@@ -3,7 +3,7 @@
 use selfsame_rules::{Identifier, IdentifierKind};
 use serde_json::{Map, Value};
 
-/// A text that [`write`] can't have made. What it says is not told: that could be a value.
+/// A text that [`write()`] can't have made. What it says is not told: that could be a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the column `declared` is not what this version writes")]
 pub struct UnreadableDeclared;
@@ -33,7 +33,7 @@ pub fn write(identifiers: &[Identifier]) -> Option<String> {
 ///
 /// # Errors
 ///
-/// [`UnreadableDeclared`] if the text isn't what [`write`] makes.
+/// [`UnreadableDeclared`] if the text isn't what [`write()`] makes.
 pub fn read(text: &str) -> Result<Vec<Identifier>, UnreadableDeclared> {
     let Ok(Value::Object(declared)) = serde_json::from_str(text) else { return Err(UnreadableDeclared) };
     let mut identifiers = declared
