@@ -308,12 +308,12 @@ fn links_that_lead_nowhere_are_none() {
 }
 
 #[test]
-fn what_the_rules_refuse_is_kept_and_matches_within_its_identity_only() {
+fn what_the_rules_refuse_is_kept_and_matches_nobody() {
     judge(&[(
         "equal refused texts",
         "1 e1 -pask | 2 e2 -pask >1 | 3 e3 -pask | 4 -ex -pask >1",
-        "1 e1* ^ | 2 e2* >1 ^ | 3 e3* ^ | 4 >1 ^",
-        "rows_with_refused 4: 1,2,3,4; changed 4: 1,2,3,4; values_refused 5; identities 2 -> 2",
+        "1 e1* ^ | 2 e2* ^ | 3 e3* ^ | 4 ^",
+        "rows_with_refused 4: 1,2,3,4; set_apart 2: 2,4; relinked 2: 2,4; promoted 2: 2,4; changed 4: 1,2,3,4; values_refused 5; identities 2 -> 4",
     )]);
     let adoption = adopted(database("2000 E1 -pask"), false, AT);
     assert_eq!(adoption.report.dated_in_the_future.examples, [ContactId(2000)]);

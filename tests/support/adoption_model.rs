@@ -63,10 +63,6 @@ fn share_value(one: &OriginalRow, other: &OriginalRow) -> bool {
     values(one).iter().any(|value| values(other).contains(value))
 }
 
-fn share_text(one: &OriginalRow, other: &OriginalRow) -> bool {
-    (0..2).any(|kind| reads(one)[kind].1 != Read::Nothing && reads(one)[kind] == reads(other)[kind])
-}
-
 /// Gives each row the smallest place of all rows that `same` connects it with, directly or through others.
 fn connect(rows: &[OriginalRow], same: impl Fn(usize, usize) -> bool) -> Vec<usize> {
     let mut label: Vec<usize> = (0..rows.len()).collect();
@@ -97,7 +93,7 @@ pub fn adopt(rows: &[OriginalRow], trust_links: bool, at: i64) -> Adopted {
     let original = connect(&rows, links_to);
     let by_value = |one: usize, other: usize| {
         (live(one) && live(other) && share_value(&rows[one], &rows[other]))
-            || (original[one] == original[other] && share_text(&rows[one], &rows[other]))
+            || (original[one] == original[other] && share_value(&rows[one], &rows[other]))
     };
     let without_links = connect(&rows, by_value);
     let person = connect(&rows, |one, other| by_value(one, other) || (links_to(one, other) && updated(one)));

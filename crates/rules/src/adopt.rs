@@ -69,7 +69,7 @@ impl Adoption {
 /// **Who is the same person**, and with each of these everybody that the others make the same:
 /// - live rows that share a canonical value, anywhere;
 /// - rows of one original identity (connected by `linkedId`, through chains and deleted rows too) that share a
-///   canonical value, or a text that the rules refuse;
+///   canonical value; a text that the rules refuse is none, for `undefined` and `null` link strangers as well;
 /// - a row and the row that its `linkedId` names, if it was updated since it was made: a merge that brought
 ///   nothing new left no other trace. With `trust_links`, every row and the row that its `linkedId` names.
 ///

@@ -34,16 +34,13 @@ impl People {
         let mut bearers: HashMap<(u32, u32), u32> = HashMap::with_capacity(table.rows.len());
         for place in places.clone() {
             for text in table.texts(place) {
-                if let Text::Borne(term) = text
-                    && table.is_live(place)
-                {
+                let Text::Borne(term) = text else { continue };
+                if table.is_live(place) {
                     let owner = &mut owners[place_of(term)];
                     *owner = (*owner).min(place);
                     same.join(place, *owner);
                 }
-                if let Some(term) = text.term() {
-                    same.join(place, *bearers.entry((original.of(place), term)).or_insert(place));
-                }
+                same.join(place, *bearers.entry((original.of(place), term)).or_insert(place));
             }
         }
         drop(bearers);
