@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
+use support::client::Client;
 use support::deadline::run_to_end;
 use support::home::{Home, PASSWORD};
 use support::process::{ServerProcess, run};
@@ -131,7 +132,7 @@ async fn a_role_that_may_not_migrate_is_told_who_should() {
     let refusal = refused(&home, &["serve", "--port", "0"], port);
     insta::assert_snapshot!(refusal, @r"
     error: the database can't be brought to this version's schema: PostgreSQL says: permission denied for database shop (SQLSTATE 42501)
-    hint: run `selfsame migrate` with a role that may create the schema `selfsame`, then grant its use to this one
+    hint: run `selfsame migrate` with a role that may create the schema `selfsame`, on a server that takes writes; then grant its use to this role
     ");
 }
 
@@ -155,4 +156,32 @@ async fn a_database_that_cannot_be_reached_is_told_without_its_password() {
     error: no connection to postgresql://127.0.0.1:1/shop: nobody listens there
     hint: check host and port in DATABASE_URL, and that PostgreSQL runs
     ");
+}
+
+/// What users saw: one character that the encoding lacks made the requests of others fail.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_hold_every_character_is_refused() {
+    let mut home = Home::postgres().await;
+    let port = home.cluster().port();
+    let latin = "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'";
+    home.cluster().execute("postgres", latin).await;
+    let url = home.url().expect("it is in PostgreSQL").replace("/shop?", "/latin?");
+    let refusal = refused(&home, &["serve", "--port", "0", "--database-url", &url], port);
+    insta::assert_snapshot!(refusal, @r"
+    error: the database's encoding is LATIN1, which can't hold every customer's values
+    hint: make a database with the encoding UTF8, and move the data there with pg_dump and pg_restore
+    ");
+}
+
+/// What users saw: a database that its operator had made read-only went on being written to.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_was_made_read_only_takes_no_changes() {
+    let mut home = Home::postgres().await;
+    let migrated = run(home.path(), &["migrate"]);
+    assert!(migrated.status.success());
+    home.cluster().execute("postgres", "ALTER ROLE shop SET default_transaction_read_only = on").await;
+    let server = start_with(home.path(), &["--answer-timeout-seconds", "1"]);
+    let mut client = Client::connect(server.address).await.expect("it listens");
+    let reply = client.identify(Some("doc@hill.edu"), None).await.expect("an answer");
+    assert_eq!((reply.status.as_u16(), &reply.json()["code"]), (503, &"store_unavailable".into()));
 }

@@ -153,7 +153,7 @@ fn done(report: &AdoptionReport) -> Vec<String> {
         finding(&report.joined, "identities gather two or more of the original's"),
         finding(
             &report.set_apart,
-            "rows are set apart: linked by a null alone, they are strangers (--trust-links keeps them)",
+            "rows are set apart: linked, though no value connects them, as a null links strangers (--trust-links keeps them)",
         ),
         finding(
             &report.links_kept,

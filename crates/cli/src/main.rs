@@ -147,8 +147,9 @@ fn put(text: &str) -> anyhow::Result<()> {
 
 /// Sends the log to standard error, at the level that `filter` names.
 fn start_log(filter: &str) -> anyhow::Result<()> {
-    // Of migrations, what the greeting says is enough.
-    let filter = EnvFilter::try_new(format!("refinery_core=warn,{filter}")).map_err(|_| {
+    // Of migrations, what the greeting says is enough; a lost connection is told by whoever needed it.
+    let quiet = "refinery_core=warn,tokio_postgres=warn,deadpool.postgres=error";
+    let filter = EnvFilter::try_new(format!("{quiet},{filter}")).map_err(|_| {
         anyhow::anyhow!("`--log` is no log filter\nhint: try `info`, or `selfsame_service=debug,warn`")
     })?;
     tracing_subscriber::fmt()

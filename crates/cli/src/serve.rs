@@ -39,8 +39,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let (stop, stopping) = watch::channel(false);
     stop_at_signals(stop)?;
     let migrations = if settings.migrate.unwrap_or(true) { Migrations::Apply } else { Migrations::Expect };
-    // A look-up and then a change: each may take half of a request's time.
-    let store = database.open(migrations, answer_timeout(&settings) / 2).await?;
+    let store = database.open(migrations, answer_timeout(&settings)).await?;
     let socket = database.file().map(SqliteStore::socket_of).transpose()?;
     let listener = TcpListener::bind(addresses.as_slice()).await.with_context(|| {
         format!("can't listen on {}\nhint: is another server there? --port chooses another", list(&addresses))

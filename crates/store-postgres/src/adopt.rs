@@ -102,7 +102,7 @@ pub enum AdoptError {
     )]
     InvalidIds {
         /// How many.
-        count: u64,
+        count: i64,
         /// The first of them.
         first: i64,
     },
@@ -119,7 +119,7 @@ pub enum AdoptError {
     },
     /// Times that can't be told.
     #[error(
-        "{count} rows have a time that is infinite or outside the years 1 to 9999, and the first of them has id {first}\n\
+        "{count} rows have a time that is infinite or outside the years 1 to 9999, or no `createdAt`, and the first of them has id {first}\n\
          hint: give them other times first"
     )]
     InvalidTimes {
@@ -170,6 +170,8 @@ pub async fn adopt_database(
     let mut client = settings.connect().await?;
     let begin = begin_for(&client).await?;
     let schema = table_to_adopt(&client, settings).await?;
+    // Before anything is made for it, so that nothing is left of an adoption that can't be.
+    expect_fit(&client, &schema).await?;
     if order.apply {
         migrate(&mut client, settings, true).await?;
         client.batch_execute(&begin_takeover(order.lock_timeout)).await?;
@@ -187,13 +189,12 @@ pub async fn adopt_database(
     let (actor, at, rules) = (order.actor.clone(), order.at, order.settings);
     let decided = tokio::task::spawn_blocking(move || adopt(rows, &actor, rules, at)).await;
     let adoption = decided.map_err(StoreError::failed)?;
-    if let (true, Some(first)) = (order.apply, adoption.report.ids_below_one.examples.first()) {
-        return Err(AdoptError::InvalidIds { count: adoption.report.ids_below_one.count, first: first.0 });
-    }
     if order.apply {
         take_over(&client, &schema, &adoption, progress).await?;
     } else {
         client.batch_execute(ROLLBACK).await?;
+        // Another adoption may have been quicker, and then what was read is its view.
+        table_to_adopt(&client, settings).await?;
     }
     Ok(Adopted { schema, kept_as: KEPT_AS, dependents, report: adoption.report })
 }
@@ -224,6 +225,9 @@ async fn table_to_adopt(client: &Client, settings: &ConnectionSettings) -> Resul
 /// Refuses rows that could be written but not shown.
 async fn expect_fit(client: &Client, schema: &str) -> Result<(), AdoptError> {
     let unfit = client.query_typed_one(&unfit(schema), &[]).await?;
+    if let Some(first) = unfit.try_get("low_id")? {
+        return Err(AdoptError::InvalidIds { count: unfit.try_get("low_ids")?, first });
+    }
     if let Some(first) = unfit.try_get("id")? {
         return Err(AdoptError::IdsTooGreat { count: unfit.try_get("ids")?, first });
     }
@@ -273,9 +277,9 @@ async fn take_over(
     adoption: &Adoption,
     progress: &(dyn Fn(AdoptionStep) + Sync),
 ) -> Result<(), AdoptError> {
-    // Under the lock: whatever was there before the wait for it.
+    // Under the lock, for which another adoption may have made us wait.
     if !log_is_empty(client).await? {
-        return Err(AdoptError::NotEmpty);
+        return Err(AdoptError::AdoptedBefore);
     }
     let readers = names(client, READERS, schema).await?;
     client.batch_execute(&keep_table(schema)).await?;

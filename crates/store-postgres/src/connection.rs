@@ -43,6 +43,12 @@ pub enum OpenError {
         /// Its major version.
         found: i32,
     },
+    /// The database can't hold every character.
+    #[error(
+        "the database's encoding is {0}, which can't hold every customer's values\n\
+         hint: make a database with the encoding UTF8, and move the data there with pg_dump and pg_restore"
+    )]
+    NotUnicode(String),
     /// The database holds the original service's table, which was not adopted.
     #[error(
         "the database has the table \"Contact\" of the original service (schema `{schema}`), and selfsame has not \
@@ -90,7 +96,8 @@ pub enum OpenError {
     /// The role may not do what migrating needs.
     #[error(
         "the database can't be brought to this version's schema: {cause}\n\
-         hint: run `selfsame migrate` with a role that may create the schema `selfsame`, then grant its use to this one"
+         hint: run `selfsame migrate` with a role that may create the schema `selfsame`, on a server that takes writes; then \
+         grant its use to this role"
     )]
     Migration {
         /// What PostgreSQL or refinery said.
@@ -102,6 +109,16 @@ pub enum OpenError {
          hint: CREATE EXTENSION citus, on a server that has it; or leave --citus out"
     )]
     NoCitus,
+    /// The role may not use what is there.
+    #[error(
+        "the role may not use selfsame's tables: {cause}\n\
+         hint: as their owner, `GRANT USAGE ON SCHEMA selfsame` and `GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA \
+         selfsame` to it"
+    )]
+    NoRights {
+        /// What PostgreSQL said.
+        cause: String,
+    },
     /// PostgreSQL refused a question about the database.
     #[error("the database can't be opened: {cause}")]
     Refused {
@@ -112,7 +129,9 @@ pub enum OpenError {
 
 impl From<tokio_postgres::Error> for OpenError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Refused { cause: Fault::from(error).to_string() }
+        let fault = Fault::from(error);
+        let cause = fault.to_string();
+        if fault.is_about_rights() { Self::NoRights { cause } } else { Self::Refused { cause } }
     }
 }
 
@@ -199,6 +218,11 @@ pub(crate) async fn begin_for(client: &Client) -> Result<&'static str, OpenError
     if version < SERVER_VERSION_MIN {
         return Err(OpenError::ServerTooOld { found: version / 10_000 });
     }
+    let encoding: &str = server.try_get("encoding")?;
+    // SQL_ASCII takes any bytes as they are, and ours are UTF-8.
+    if !["UTF8", "SQL_ASCII"].contains(&encoding) {
+        return Err(OpenError::NotUnicode(encoding.to_owned()));
+    }
     if server.try_get::<_, &str>("fsync")? == "off" {
         tracing::warn!(
             "the server runs with fsync=off: a power cut may lose or damage what was acknowledged"
@@ -268,8 +292,14 @@ async fn apply_once(client: &mut Client) -> Result<(), String> {
     let mut runner = migrations::migrations::runner().set_grouped(true);
     runner.set_migration_table_name(HISTORY);
     runner.run_async(client).await.map(|_| ()).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|source| format!(": {source}"));
-        format!("{error}{}", cause.unwrap_or_default())
+        let mut cause = std::error::Error::source(&error);
+        while let Some(source) = cause {
+            if let Some(said) = source.downcast_ref::<tokio_postgres::Error>() {
+                return Fault::of(said).to_string();
+            }
+            cause = source.source();
+        }
+        error.to_string()
     })
 }
 

@@ -29,8 +29,15 @@ pub enum Fault {
 
 impl From<tokio_postgres::Error> for Fault {
     fn from(error: tokio_postgres::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+impl Fault {
+    /// What an error says, without what it quotes.
+    pub(crate) fn of(error: &tokio_postgres::Error) -> Self {
         let Some(refusal) = error.as_db_error() else {
-            let cause = std::error::Error::source(&error).map(|source| format!(": {source}"));
+            let cause = std::error::Error::source(error).map(|source| format!(": {source}"));
             return Self::Disconnected(format!("{error}{}", cause.unwrap_or_default()));
         };
         let code = refusal.code().clone();
@@ -96,6 +103,11 @@ impl Fault {
     fn is_locked_out(&self) -> bool {
         matches!(self, Self::Refused { code, .. }
             if code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME)
+    }
+
+    /// Whether the role may not do what it was asked.
+    pub(crate) fn is_about_rights(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if *code == SqlState::INSUFFICIENT_PRIVILEGE)
     }
 
     /// Whether another transaction held what this one waited for, until the wait was over.

@@ -5,12 +5,11 @@ use selfsame_store::{StoreError, declared_text};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
-use crate::error::Fault;
-
 /// Reads a column by name.
 pub(crate) fn get<'row, T: FromSql<'row>>(row: &'row Row, column: &str) -> Result<T, StoreError> {
-    // A column of another type is what a newer or a strange schema has; the error names it, not what is in it.
-    row.try_get(column).map_err(|error| StoreError::failed(Fault::from(error)))
+    // A column of another type is what a newer or a strange schema has; the error says why, not what is in it.
+    row.try_get(column)
+        .map_err(|error| StoreError::failed(format!("the column `{column}` can't be read: {error}")))
 }
 
 /// The identifiers in the columns `email`, `phone` and `declared`, in the order of kinds.

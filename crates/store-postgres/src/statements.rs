@@ -13,11 +13,11 @@ pub(crate) use citus::HAS_CITUS;
 pub use citus::citus_statements;
 
 /// Begins a change. What an impatient or vanished replica leaves behind ends by itself, its lock with it.
-pub(crate) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+pub(crate) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
      SET LOCAL idle_in_transaction_session_timeout = '10s'";
 
 /// As [`BEGIN_WRITE`], where the server's default is to answer before a commit is durable.
-pub(crate) const BEGIN_WRITE_DURABLY: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+pub(crate) const BEGIN_WRITE_DURABLY: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
      SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL synchronous_commit = 'on'";
 
 /// A change's beginning that waits for the lock no longer than whoever asked: a connection that is given up is not
@@ -153,7 +153,8 @@ pub(crate) const SCAN_OWNERS: &str =
 /// What the server promises of its commits, and which version it is.
 pub(crate) const SERVER: &str = "SELECT current_setting('server_version_num')::int AS version,
         current_setting('synchronous_commit') AS synchronous_commit,
-        coalesce(current_setting('fsync', true), 'on') AS fsync";
+        coalesce(current_setting('fsync', true), 'on') AS fsync,
+        current_setting('server_encoding') AS encoding";
 
 /// Whether the schema `selfsame` and the history of its migrations are there. Asked of the catalogue itself: the
 /// information schema shows a role only what it may use.

@@ -26,6 +26,9 @@ use crate::writer::Writer;
 /// How long the question whether the store can answer waits for the answer.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
+/// How long a connection may be idle.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
 /// A selfsame database in PostgreSQL. Any number of processes may have it open.
 #[derive(Debug)]
 pub struct PostgresStore {
@@ -111,13 +114,22 @@ impl PostgresStore {
 
     fn over(pool: Pool, writer: Option<Writer>, settings: &ConnectionSettings, limits: Limits) -> Self {
         let readers = Readers::start(pool.clone(), limits);
+        tokio::spawn(close_idle(pool.clone()));
         Self { pool, readers, writer, schema: settings.schema().map(str::to_owned) }
     }
 }
 
-/// `socket_timeout` bounds an attempt; without it, half of the time does.
+/// Gives back to the server what hasn't been used for a while: another replica may need it.
+async fn close_idle(pool: Pool) {
+    while !pool.is_closed() {
+        tokio::time::sleep(IDLE_MAX).await;
+        pool.retain(|_, metrics| metrics.last_used() < IDLE_MAX);
+    }
+}
+
+/// `socket_timeout` bounds an attempt; without it, a quarter of the time does.
 fn limits(settings: &ConnectionSettings, answer_within: Duration) -> Limits {
-    Limits { answer: answer_within, attempt: settings.socket_timeout().unwrap_or(answer_within / 2) }
+    Limits { answer: answer_within, attempt: settings.socket_timeout().unwrap_or(answer_within / 4) }
 }
 
 #[async_trait]

@@ -133,9 +133,9 @@ async fn odd_rows_are_adopted_or_refused_in_a_sentence() {
         {"id":1,"phoneNumber":"1","email":null,"linkedId":null,"linkPrecedence":"primary","createdAt":"2026-01-01T00:00:00.000Z","deletedAt":null}
     a very long text: hint: `selfsame check` proves it; `selfsame serve` serves it
         {"id":1,"phoneNumber":null,"email":null,"linkedId":null,"linkPrecedence":"primary","createdAt":"2026-01-01T00:00:00.000Z","deletedAt":null}
-    a time without end: error: 1 rows have a time that is infinite or outside the years 1 to 9999, and the first of them has id 1
+    a time without end: error: 1 rows have a time that is infinite or outside the years 1 to 9999, or no `createdAt`, and the first of them has id 1
         hint: give them other times first
-    a time after the year 9999: error: 1 rows have a time that is infinite or outside the years 1 to 9999, and the first of them has id 1
+    a time after the year 9999: error: 1 rows have a time that is infinite or outside the years 1 to 9999, or no `createdAt`, and the first of them has id 1
         hint: give them other times first
     an id of 0: error: 1 rows have an id below 1, and the first of them is 0
         hint: give them ids of their own first
@@ -144,4 +144,34 @@ async fn odd_rows_are_adopted_or_refused_in_a_sentence() {
     an id beyond 31 bits: error: 1 rows have an id above 2147483647, and the first of them is 3000000000
         hint: give them ids of their own first
     "#);
+}
+
+/// What users saw: a null where Prisma allows none ended the adoption with a word about the connection; an adoption
+/// that could not be left a schema behind.
+#[tokio::test]
+async fn nulls_are_healed_and_a_refused_adoption_leaves_nothing_behind() {
+    let original = Original::with(ROWS).await;
+    original
+        .execute(
+            "ALTER TABLE \"Contact\" ALTER \"linkPrecedence\" DROP NOT NULL, ALTER \"updatedAt\" DROP NOT NULL;
+            UPDATE \"Contact\" SET \"linkPrecedence\" = NULL, \"updatedAt\" = NULL WHERE id = 2;
+            INSERT INTO \"Contact\" (id, \"updatedAt\") VALUES (0, now())",
+        )
+        .await;
+    let before = original.dump().await;
+    for arguments in [&["adopt"][..], &["adopt", "--apply"]] {
+        let (code, _, error) = original.run(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}");
+        assert!(
+            error.starts_with("error: 1 rows have an id below 1, and the first of them is 0\n"),
+            "{error}"
+        );
+    }
+    assert_eq!(original.dump().await, before);
+    original.execute("DELETE FROM \"Contact\" WHERE id = 0").await;
+    original.output(&["adopt", "--apply"]);
+    let shown =
+        original.query("SELECT id, \"linkedId\", \"linkPrecedence\" FROM \"Contact\" ORDER BY id").await;
+    assert_eq!(shown, "1 - primary\n2 1 secondary\n");
+    assert!(original.output(&["check"]).ends_with("all laws hold\n"));
 }

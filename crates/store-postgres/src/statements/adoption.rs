@@ -14,7 +14,7 @@ pub(crate) const BEGIN_LOOK: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ 
 /// on statements are for a web server's; the rows are written in one statement a table, and decided on in between.
 pub(crate) fn begin_takeover(lock_timeout: Duration) -> String {
     format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL lock_timeout = '{}ms'; \
+        "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{}ms'; \
          SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
         lock_timeout.as_millis()
     )
@@ -38,11 +38,12 @@ pub(crate) fn lock_table(schema: &str) -> String {
 pub(crate) fn unfit(schema: &str) -> String {
     let time =
         |column: &str| format!("\"{column}\" NOT BETWEEN TIMESTAMP '0001-01-02' AND TIMESTAMP '9999-12-30'");
-    let times = ["createdAt", "updatedAt", "deletedAt"].map(time).join(" OR ");
+    let times = ["createdAt", "updatedAt", "deletedAt"].map(time).join(" OR ") + " OR \"createdAt\" IS NULL";
     format!(
         "SELECT count(*) FILTER (WHERE {times}) AS times, CAST(min(\"id\") FILTER (WHERE {times}) AS BIGINT) AS time,
         count(*) FILTER (WHERE \"id\" > 2147483647) AS ids,
-        CAST(min(\"id\") FILTER (WHERE \"id\" > 2147483647) AS BIGINT) AS id
+        CAST(min(\"id\") FILTER (WHERE \"id\" > 2147483647) AS BIGINT) AS id,
+        count(*) FILTER (WHERE \"id\" < 1) AS low_ids, CAST(min(\"id\") FILTER (WHERE \"id\" < 1) AS BIGINT) AS low_id
     FROM {}.\"Contact\"",
         quoted(schema)
     )
@@ -52,9 +53,9 @@ pub(crate) fn unfit(schema: &str) -> String {
 pub(crate) fn read_table(schema: &str) -> String {
     format!(
         "SELECT CAST(\"id\" AS BIGINT) AS id, CAST(\"phoneNumber\" AS TEXT) AS phone, CAST(\"email\" AS TEXT) AS email,
-        CAST(\"linkedId\" AS BIGINT) AS linked_id, CAST(\"linkPrecedence\" AS TEXT) AS precedence,
+        CAST(\"linkedId\" AS BIGINT) AS linked_id, coalesce(CAST(\"linkPrecedence\" AS TEXT), '') AS precedence,
         CAST(round(extract(epoch FROM \"createdAt\") * 1000) AS BIGINT) AS created_at_ms,
-        CAST(round(extract(epoch FROM \"updatedAt\") * 1000) AS BIGINT) AS updated_at_ms,
+        CAST(round(extract(epoch FROM coalesce(\"updatedAt\", \"createdAt\")) * 1000) AS BIGINT) AS updated_at_ms,
         CAST(round(extract(epoch FROM \"deletedAt\") * 1000) AS BIGINT) AS deleted_at_ms
     FROM {}.\"Contact\"",
         quoted(schema)
