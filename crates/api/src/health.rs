@@ -21,6 +21,6 @@ pub(crate) async fn find_health() -> Json<Health> {
 
 /// A lookup would be answered now.
 pub(crate) async fn find_readiness(State(state): State<Arc<ApiState>>) -> Result<Json<Health>, Problem> {
-    state.engine.ready().await?;
+    state.engine.ready().await.map_err(Problem::not_ready)?;
     Ok(Json(Health { status: "ready" }))
 }

@@ -64,6 +64,12 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
     }
 
+    /// The store doesn't answer, whatever the reason: send it no requests.
+    pub(crate) fn not_ready(error: StoreError) -> Self {
+        let problem = Self::from(error);
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, ..problem }
+    }
+
     /// A fault of ours. The caller gets the request id and nothing else.
     pub(crate) fn internal() -> Self {
         let detail = "Something failed on our side; tell the operator this `requestId`.";
