@@ -73,6 +73,10 @@ impl Writer {
             let attempted = self.attempt(workspace, identifiers, &mut decision, &mut commit_sent);
             let fault = match timeout_at(self.limits.of_attempt(deadline), attempted).await {
                 Ok(Ok(plan)) => return Ok(plan),
+                // What an earlier attempt may have committed, this one could not settle.
+                Ok(Err(Stopped::Store(error))) if outcome_unknown => {
+                    return Err(StoreError::OutcomeUnknown(Arc::new(error)));
+                }
                 Ok(Err(Stopped::Store(error))) => return Err(error),
                 Ok(Err(Stopped::Fault(fault))) => fault,
                 Err(_) => Fault::TimedOut,
