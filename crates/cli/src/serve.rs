@@ -39,7 +39,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let (stop, stopping) = watch::channel(false);
     stop_at_signals(stop)?;
     let migrations = if settings.migrate.unwrap_or(true) { Migrations::Apply } else { Migrations::Expect };
-    let store = database.open(migrations, answer_timeout(&settings)).await?;
+    // A little less, so that the store's own word on what became of a change comes in time.
+    let store = database.open(migrations, answer_timeout(&settings) * 9 / 10).await?;
     let socket = database.file().map(SqliteStore::socket_of).transpose()?;
     let listener = TcpListener::bind(addresses.as_slice()).await.with_context(|| {
         format!("can't listen on {}\nhint: is another server there? --port chooses another", list(&addresses))
