@@ -94,7 +94,7 @@ async fn stored_and_checked(adoption: &Adoption, damage: &str) -> Report {
     let path = folder.path().join("selfsame.db");
     let store = open_sqlite(&path);
     let plan = Plan { events: adoption.events.clone(), answers: Vec::new() };
-    let decision = move |_| plan.clone();
+    let decision = move |_: &dyn selfsame_rules::Identities| plan.clone();
     store.write(WorkspaceKey::DEFAULT, Vec::new(), Box::new(decision)).await.unwrap();
     store.close().await.unwrap();
     if !damage.is_empty() {
@@ -172,7 +172,7 @@ async fn each_damage_to_an_adopted_database_is_found() {
             ],
         ),
         (
-            "INSERT INTO identifiers VALUES (1, 'email', 'e4@x.org', 4)",
+            "UPDATE contacts SET owns_email = 1 WHERE id = 4",
             &[
                 "an identifier is owned by contact 4, which is no live contact",
                 "contact 4 does not own the identifiers that the log gave it",
@@ -200,7 +200,9 @@ async fn what_comes_after_an_adoption_keeps_all_laws() {
     let seen = observation(&seen).unwrap();
     let identifiers = seen.identifiers().cloned().collect();
     let at = Timestamp::from_milliseconds(2_000);
-    let decision = move |near| selfsame_rules::decide(near, std::slice::from_ref(&seen), at);
+    let decision = move |near: &dyn selfsame_rules::Identities| {
+        selfsame_rules::decide(near, std::slice::from_ref(&seen), at)
+    };
     let plan = store.write(WorkspaceKey::DEFAULT, identifiers, Box::new(decision)).await.unwrap();
     assert_eq!((plan.events[0].kind(), plan.answers[0].secondaries.clone()), ("merged", vec![ContactId(3)]));
     assert_eq!(check(&*store, WorkspaceKey::DEFAULT).await.unwrap().faults, Vec::<String>::new());

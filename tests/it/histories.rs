@@ -178,8 +178,9 @@ async fn play(store: Arc<dyn Store>, history: &[Step]) -> Result<(), TestCaseErr
     for (batch, clock) in batches(history) {
         let observations = observations(&batch);
         let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
-        let decision =
-            Box::new(move |loaded| decide(loaded, &observations, Timestamp::from_milliseconds(clock)));
+        let decision = Box::new(move |loaded: &dyn selfsame_rules::Identities| {
+            decide(loaded, &observations, Timestamp::from_milliseconds(clock))
+        });
         let plan = store
             .write(WorkspaceKey::DEFAULT, identifiers, decision)
             .await

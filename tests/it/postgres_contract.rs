@@ -26,7 +26,12 @@ fn seen(email: &str) -> Observation {
 fn deciding(seen: Observation) -> (Vec<Identifier>, Decision) {
     let identifiers = seen.identifiers().cloned().collect();
     let at = Timestamp::from_milliseconds(1);
-    (identifiers, Box::new(move |loaded| decide(loaded, std::slice::from_ref(&seen), at)))
+    (
+        identifiers,
+        Box::new(move |loaded: &dyn selfsame_rules::Identities| {
+            decide(loaded, std::slice::from_ref(&seen), at)
+        }),
+    )
 }
 
 async fn write(store: &dyn Store, email: &str) -> Result<usize, StoreError> {
@@ -78,7 +83,11 @@ async fn a_decision_that_panics_fails_its_own_write_and_no_other() {
         let store = std::sync::Arc::clone(&store);
         tokio::spawn(async move {
             let (identifiers, decision) = deciding(seen(&format!("p{number}@x.org")));
-            let decision = if number % 2 == 0 { decision } else { Box::new(|_| panic!("as planted")) };
+            let decision = if number % 2 == 0 {
+                decision
+            } else {
+                Box::new(|_: &dyn selfsame_rules::Identities| panic!("as planted"))
+            };
             store.write(WorkspaceKey::DEFAULT, identifiers, decision).await
         })
     });
@@ -101,7 +110,8 @@ async fn a_closed_store_takes_no_write() {
     let (store, other) = (database.open().await, database.open().await);
     store.close().await.unwrap();
     assert!(matches!(write(&*store, "a@x.org").await, Err(StoreError::NotWritable)));
-    let loaded = store.load(WorkspaceKey::DEFAULT, seen("a@x.org").identifiers().cloned().collect()).await;
+    let identifiers = seen("a@x.org").identifiers().cloned().collect();
+    let loaded = store.look(WorkspaceKey::DEFAULT, identifiers, &mut |_| {}).await;
     // It was tried again and again until the time was up, as if the pool could open again.
     assert!(matches!(loaded, Err(StoreError::NotWritable)), "{loaded:?}");
     assert!(matches!(store.ready().await, Err(StoreError::NotWritable)));

@@ -118,7 +118,9 @@ async fn use_everything(url: &str) {
         backend.identify(&seen(email, phone), 1).await.unwrap();
     }
     // A decision that changes nothing, and scans of both sorts.
-    let nothing = Box::new(|loaded| decide(loaded, &[], Timestamp::from_milliseconds(1)));
+    let nothing = Box::new(|loaded: &dyn selfsame_rules::Identities| {
+        decide(loaded, &[], Timestamp::from_milliseconds(1))
+    });
     store.write(WorkspaceKey::DEFAULT, Vec::new(), nothing).await.unwrap();
     for what in [Scan::Contacts, Scan::Everything] {
         let (sender, mut records) = mpsc::channel(4);

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use selfsame_rules::{Identifier, Observation, Plan, Timestamp, decide};
+use selfsame_rules::{Identifier, Identities, Observation, Plan, Timestamp, decide};
 use selfsame_store::{Store, WorkspaceKey};
 use support::backend::observation;
 use support::databases::{Database, Databases, connect};
@@ -61,7 +61,9 @@ async fn write(store: &dyn Store, batch: &[(String, String)], at: i64) -> Plan {
         .collect();
     let identifiers: Vec<Identifier> =
         observations.iter().flat_map(Observation::identifiers).cloned().collect();
-    let decision = Box::new(move |loaded| decide(loaded, &observations, Timestamp::from_milliseconds(at)));
+    let decision = Box::new(move |loaded: &dyn Identities| {
+        decide(loaded, &observations, Timestamp::from_milliseconds(at))
+    });
     store.write(WorkspaceKey::DEFAULT, identifiers, decision).await.unwrap()
 }
 
@@ -142,8 +144,13 @@ async fn look_ups_that_arrive_together_share_a_round_trip() {
                 let sent = observation(&[("email".to_owned(), fill::email(number))]).unwrap();
                 let identifiers: Vec<Identifier> = sent.identifiers().cloned().collect();
                 loads.spawn(async move {
-                    let loaded = store.load(WorkspaceKey::DEFAULT, identifiers.clone()).await.unwrap();
-                    decide(loaded, &[sent], Timestamp::from_milliseconds(0)).answers.remove(0).primary.0
+                    let mut primary = None;
+                    let mut look = |identities: &dyn Identities| {
+                        let plan = decide(identities, &[sent.clone()], Timestamp::from_milliseconds(0));
+                        primary = plan.answers.first().map(|answer| answer.primary.0);
+                    };
+                    store.look(WorkspaceKey::DEFAULT, identifiers, &mut look).await.unwrap();
+                    primary.expect("an answer")
                 });
             }
             // A query of its own, by the end of which all of them have been asked.

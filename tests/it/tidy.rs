@@ -15,7 +15,7 @@ const ARROWS: [(&str, &[&str]); 7] = [
 ];
 
 /// All that the rules may import of others: nothing that could do I/O, tell the time or be random.
-const RULES_IMPORT: [&str; 2] = ["thiserror", "unicode-normalization"];
+const RULES_IMPORT: [&str; 4] = ["foldhash", "hashbrown", "thiserror", "unicode-normalization"];
 
 /// What only a concrete store may import.
 const DRIVERS: [&str; 4] = ["deadpool-postgres", "refinery", "rusqlite", "tokio-postgres"];

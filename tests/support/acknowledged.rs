@@ -89,7 +89,7 @@ impl Found {
         let gather = async {
             while let Some(records) = records.recv().await {
                 for record in records {
-                    if let Record::Contact(contact, _) = record {
+                    if let Record::Contact(contact) = record {
                         found.add_contact(&contact);
                     }
                 }

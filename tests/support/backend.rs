@@ -188,7 +188,7 @@ pub async fn rows_of(store: &dyn Store) -> Vec<Row> {
     scan(store, Scan::Contacts)
         .await
         .iter()
-        .filter_map(|record| if let Record::Contact(contact, _) = record { Some(row(contact)) } else { None })
+        .filter_map(|record| if let Record::Contact(contact) = record { Some(row(contact)) } else { None })
         .collect()
 }
 

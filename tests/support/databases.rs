@@ -1,6 +1,7 @@
 //! Databases for a test, of either engine: SQLite files in folders of their own, or a database on a PostgreSQL
 //! cluster of the test's own. What runs against one runs unchanged against the other.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -104,7 +105,7 @@ impl Database {
     /// Writes rows past the log: states that only an import or an adoption makes.
     pub async fn give(&self, rows: &[Row]) {
         if !rows.is_empty() {
-            self.execute(&insert(rows)).await;
+            self.execute(&self.insert(rows)).await;
         }
     }
 
@@ -138,6 +139,19 @@ impl Database {
         }
     }
 
+    /// The statements that write `rows` and who owns their values.
+    fn insert(&self, rows: &[Row]) -> String {
+        insert(rows, |row, kind, value| match self {
+            Self::Sqlite(_) => format!("UPDATE contacts SET owns_{kind} = 1 WHERE id = {};\n", row.id),
+            Self::Postgres { .. } => format!(
+                "INSERT INTO identifiers (workspace, kind, value, contact_id) VALUES (1, {}, {}, {});\n",
+                quoted(kind),
+                quoted(value),
+                row.id
+            ),
+        })
+    }
+
     fn sqlite(&self) -> rusqlite::Connection {
         let Self::Sqlite(folder) = self else { panic!("it is no file") };
         rusqlite::Connection::open(folder.path().join("selfsame.db")).expect("it was made before")
@@ -153,9 +167,10 @@ pub async fn connect(url: &str) -> Client {
     client
 }
 
-/// The statements, of which both engines take the same, that write `rows` and the owners of their values.
-fn insert(rows: &[Row]) -> String {
+/// The statements that write `rows`; `own` gives the one that makes a row the owner of a value.
+fn insert(rows: &[Row], own: impl Fn(&Row, &str, &str) -> String) -> String {
     let mut sql = String::new();
+    let mut owned = BTreeSet::new();
     for row in by_age(rows) {
         let value = |kind: &str| row.values.iter().find(|(name, _)| name == kind).map(|(_, value)| value);
         let values = [
@@ -172,13 +187,9 @@ fn insert(rows: &[Row]) -> String {
              VALUES (1, {values});\n"
         );
         for (kind, value) in &row.values {
-            sql += &format!(
-                "INSERT INTO identifiers (workspace, kind, value, contact_id)
-                 VALUES (1, {}, {}, {}) ON CONFLICT DO NOTHING;\n",
-                quoted(kind),
-                quoted(value),
-                row.id
-            );
+            if owned.insert((kind, value)) {
+                sql += &own(row, kind, value);
+            }
         }
     }
     let last_contact = rows.iter().map(|row| row.id).max().unwrap_or_default();

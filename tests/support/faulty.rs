@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use selfsame_rules::{Head, Identifier, Neighbourhood, Outcome, Plan};
-use selfsame_store::{Decision, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Head, Identifier, Identities, Neighbourhood, Outcome, Plan};
+use selfsame_store::{Decision, Look, Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
+
+use crate::captured::captured;
 
 /// What is wrong with a [`FaultyStore`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +67,10 @@ impl FaultyStore {
         if let Some(before) = before {
             return Ok(before);
         }
-        let now = self.inner.load(workspace, identifiers.clone()).await?;
+        let mut now = None;
+        let mut look = |identities: &dyn Identities| now = Some(captured(identities, &identifiers));
+        self.inner.look(workspace, identifiers.clone(), &mut look).await?;
+        let now = now.expect("a look shows something");
         let mut cache = self.cache();
         // One that a write overlaps may be from before it.
         if writes.is_some() && cache.writes() == writes {
@@ -78,15 +83,19 @@ impl FaultyStore {
 
 #[async_trait]
 impl Store for FaultyStore {
-    async fn load(
+    async fn look(
         &self,
         workspace: WorkspaceKey,
         identifiers: Vec<Identifier>,
-    ) -> Result<Neighbourhood, StoreError> {
+        look: &mut Look<'_>,
+    ) -> Result<(), StoreError> {
         match self.fault {
-            Fault::StaleLoad | Fault::CachedLoad => self.load_from_cache(workspace, identifiers).await,
+            Fault::StaleLoad | Fault::CachedLoad => {
+                look(&self.load_from_cache(workspace, identifiers).await?);
+                Ok(())
+            }
             Fault::SkippedRelink | Fault::AnsweredBeforeCommit => {
-                self.inner.load(workspace, identifiers).await
+                self.inner.look(workspace, identifiers, look).await
             }
         }
     }
@@ -110,8 +119,8 @@ impl Store for FaultyStore {
                 written
             }
             Fault::SkippedRelink => {
-                let skipping = Box::new(move |neighbourhood| {
-                    let mut plan = decision(neighbourhood);
+                let skipping = Box::new(move |identities: &dyn Identities| {
+                    let mut plan = decision(identities);
                     for event in &mut plan.events {
                         if let Outcome::Merged { former_primaries, .. } = &mut event.outcome {
                             former_primaries.clear();
@@ -122,7 +131,10 @@ impl Store for FaultyStore {
                 self.inner.write(workspace, identifiers, skipping).await
             }
             Fault::AnsweredBeforeCommit => {
-                let plan = decision(self.inner.load(workspace, identifiers.clone()).await?);
+                let mut plan = None;
+                let mut look = |identities: &dyn Identities| plan = Some(decision(identities));
+                self.inner.look(workspace, identifiers.clone(), &mut look).await?;
+                let plan = plan.expect("a look shows something");
                 let inner = Arc::clone(&self.inner);
                 tokio::spawn(async move { inner.write(workspace, identifiers, decision).await });
                 Ok(plan)

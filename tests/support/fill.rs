@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use selfsame_rules::{Actor, Identifier, IdentifierKind, Observation, SeenIdentifier, Timestamp, decide};
+use selfsame_rules::{
+    Actor, Identifier, IdentifierKind, Identities, Observation, SeenIdentifier, Timestamp, decide,
+};
 use selfsame_store::{Store, WorkspaceKey};
 
 /// How many people are one transaction.
@@ -31,7 +33,7 @@ pub async fn fill(store: &dyn Store, people: u64) {
         let identifiers: Vec<Identifier> = batch.iter().flat_map(Observation::identifiers).cloned().collect();
         let at = Timestamp::from_milliseconds(FIRST_AT_MS + i64::try_from(first).expect("people are few"));
         let batch = Arc::new(batch);
-        let decision = Box::new(move |neighbourhood| decide(neighbourhood, &batch, at));
+        let decision = Box::new(move |identities: &dyn Identities| decide(identities, &batch, at));
         let plan = store.write(WorkspaceKey::DEFAULT, identifiers, decision).await;
         let plan = plan.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(plan.events.len() as u64, next - first, "the store was not empty");

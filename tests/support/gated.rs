@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use selfsame_rules::{Head, Identifier, Neighbourhood, Plan};
-use selfsame_store::{Decision, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Head, Identifier, Plan};
+use selfsame_store::{Decision, Look, Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::{mpsc, watch};
 
 /// A real store whose `write` waits until [`GatedStore::open_gate`].
@@ -40,12 +40,13 @@ impl GatedStore {
 
 #[async_trait]
 impl Store for GatedStore {
-    async fn load(
+    async fn look(
         &self,
         workspace: WorkspaceKey,
         identifiers: Vec<Identifier>,
-    ) -> Result<Neighbourhood, StoreError> {
-        self.inner.load(workspace, identifiers).await
+        look: &mut Look<'_>,
+    ) -> Result<(), StoreError> {
+        self.inner.look(workspace, identifiers, look).await
     }
 
     async fn write(

@@ -7,6 +7,7 @@
 pub mod acknowledged;
 pub mod adoption_model;
 pub mod backend;
+pub mod captured;
 pub mod client;
 pub mod clock;
 pub mod crowd;

@@ -27,7 +27,7 @@ impl World {
 
     /// Load, decide, write, as a store does it.
     pub fn identify(&mut self, batch: &[Observation], clock: Timestamp) -> Plan {
-        let plan = decide(self.load(batch), batch, clock);
+        let plan = decide(&self.load(batch), batch, clock);
         for event in &plan.events {
             let Ok(()) = apply(event, self);
         }

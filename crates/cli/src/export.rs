@@ -66,7 +66,7 @@ fn write(mut records: mpsc::Receiver<Vec<Record>>, format: Format) -> io::Result
     let mut rows = Rows::begin(BufWriter::with_capacity(64 * 1024, io::stdout().lock()), format)?;
     while let Some(records) = records.blocking_recv() {
         for record in records {
-            if let Record::Contact(contact, _) = record {
+            if let Record::Contact(contact) = record {
                 rows.write(&row(&contact)?)?;
             }
         }

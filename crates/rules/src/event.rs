@@ -44,7 +44,7 @@ impl Actor {
 /// let phone = SeenIdentifier::parse(&IdentifierKind::Phone, "12-34").unwrap();
 /// let seen = Observation::new(Actor::named("example"), phone).unwrap();
 /// let nobody = Neighbourhood::new(Head::EMPTY, [], []).unwrap();
-/// let event = decide(nobody, &[seen], Timestamp::from_milliseconds(5)).events.remove(0);
+/// let event = decide(&nobody, &[seen], Timestamp::from_milliseconds(5)).events.remove(0);
 ///
 /// assert_eq!((event.sequence, event.at.as_milliseconds(), event.kind()), (Sequence(1), 5, "created"));
 /// assert_eq!(event.evidence[0].as_sent(), Some("12-34"));

@@ -1,9 +1,8 @@
 //! What a decision looks at: every identity that a batch touches, whole, and where the log stands.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::convert::Infallible;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use crate::{Contact, ContactId, Identifier, Sequence, Tables, Timestamp};
+use crate::{Contact, ContactId, Identifier, Identities, Members, Sequence, Timestamp, TooLarge};
 
 /// Where a workspace's log and counters stand.
 ///
@@ -89,55 +88,28 @@ impl Neighbourhood {
         }
         Ok(Self { head, contacts, identities, owners })
     }
+}
 
-    /// Where the log stands.
-    pub fn head(&self) -> Head {
+impl Identities for Neighbourhood {
+    fn head(&self) -> Head {
         self.head
     }
 
-    pub(crate) fn head_mut(&mut self) -> &mut Head {
-        &mut self.head
+    fn owner(&self, identifier: &Identifier) -> Option<ContactId> {
+        self.owners.get(identifier).map(|owner| self.contacts[owner].primary())
     }
 
-    /// A contact that was loaded or made since.
-    pub(crate) fn contact(&self, id: ContactId) -> &Contact {
-        &self.contacts[&id]
+    fn created_at(&self, primary: ContactId) -> Timestamp {
+        self.contacts[&primary].created_at
     }
 
-    /// The primary of the identity that owns the identifier.
-    pub(crate) fn owner(&self, identifier: &Identifier) -> Option<ContactId> {
-        self.owners.get(identifier).map(|owner| self.contact(*owner).primary())
-    }
-
-    /// The contacts of an identity, oldest first.
-    pub(crate) fn identity(&self, primary: ContactId) -> impl Iterator<Item = &Contact> {
-        self.identities[&primary].iter().map(|(_, id)| self.contact(*id))
-    }
-}
-
-impl Tables for Neighbourhood {
-    type Error = Infallible;
-
-    fn insert_contact(&mut self, contact: Contact) -> Result<(), Infallible> {
-        self.identities.entry(contact.primary()).or_default().insert(contact.age());
-        self.contacts.insert(contact.id, contact);
-        Ok(())
-    }
-
-    fn own(&mut self, identifier: &Identifier, contact: ContactId) -> Result<(), Infallible> {
-        self.owners.insert(identifier.clone(), contact);
-        Ok(())
-    }
-
-    fn relink(&mut self, former: ContactId, survivor: ContactId, at: Timestamp) -> Result<(), Infallible> {
-        let moved = self.identities.remove(&former).expect("a merge names primaries that were loaded");
-        for (_, id) in &moved {
-            let contact = self.contacts.get_mut(id).expect("an identity lists contacts that were loaded");
-            contact.linked_to = Some(survivor);
-            contact.updated_at = at;
+    fn members(&self, primary: ContactId, members: &mut Members) {
+        let mut seen = HashSet::new();
+        for (created_at, id) in &self.identities[&primary] {
+            let borne = &self.contacts[id].identifiers;
+            let brought = borne.iter().filter(|identifier| seen.insert(*identifier));
+            members.add(*created_at, *id, brought.cloned());
         }
-        self.identities.entry(survivor).or_default().extend(moved);
-        Ok(())
     }
 }
 
@@ -151,6 +123,20 @@ pub enum Incoherent {
         contact: ContactId,
         /// What it links to.
         primary: ContactId,
+    },
+    /// A contact whose number another has.
+    #[error("contact {contact} is there twice")]
+    Repeated {
+        /// The number.
+        contact: ContactId,
+    },
+    /// A contact that an index can't hold.
+    #[error("contact {contact} can't be held in memory: {why}")]
+    TooLarge {
+        /// The contact.
+        contact: ContactId,
+        /// What is too large.
+        why: TooLarge,
     },
     /// An identifier whose owner is no live contact.
     #[error("an identifier is owned by contact {owner}, which is no live contact")]

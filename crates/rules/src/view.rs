@@ -1,8 +1,6 @@
 //! An identity as it is answered.
 
-use std::collections::BTreeSet;
-
-use crate::{ContactId, Identifier, IdentifierKind, Neighbourhood};
+use crate::{ContactId, Identifier, IdentifierKind, Identities, Members};
 
 /// One customer: the primary, every identifier once, and the secondaries.
 ///
@@ -25,21 +23,16 @@ pub struct IdentityView {
 }
 
 impl IdentityView {
-    /// The view of a whole identity in `neighbourhood`.
+    /// The view of the whole identity of `primary`.
     ///
     /// Source: SEMANTICS, "identify", step 6.
-    pub(crate) fn of(neighbourhood: &Neighbourhood, primary: ContactId) -> Self {
-        let mut seen = BTreeSet::new();
-        let mut identifiers = Vec::new();
-        let mut secondaries = Vec::new();
-        for contact in neighbourhood.identity(primary) {
-            if contact.id != primary {
-                secondaries.push(contact.id);
-            }
-            identifiers
-                .extend(contact.identifiers.iter().filter(|identifier| seen.insert(*identifier)).cloned());
-        }
-        Self { primary, identifiers, secondaries }
+    pub(crate) fn of<I: Identities + ?Sized>(identities: &I, primary: ContactId) -> Self {
+        let mut members = Members::default();
+        identities.members(primary, &mut members);
+        let (mut contacts, identifiers) = members.in_order();
+        // The primary is the oldest.
+        contacts.remove(0);
+        Self { primary, identifiers, secondaries: contacts }
     }
 
     /// The values of one kind, in the order of the answer.

@@ -3,13 +3,14 @@
 //! The log is folded into a ledger and compared with the stored rows; then the rows themselves are judged. What
 //! is said of a fault names contacts and events by number, never a value.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Sequence, Timestamp, apply};
 use selfsame_store::{Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, digest};
 
 /// The most faults that are told one by one; the rest is counted.
 const FAULTS_TOLD_MAX: usize = 100;
@@ -61,8 +62,10 @@ struct Checking {
     last_event: Option<(Sequence, Timestamp)>,
     /// The stored rows in the order of their ids, in which they come, without their identifiers.
     stored: Vec<Stored>,
-    /// Identifiers that a contact bears and another owns that is not yet seen: the bearer and the owner.
-    owned_later: Vec<(ContactId, ContactId)>,
+    /// Identifiers that a contact bears and that another may own, by their digests: owners come after all contacts.
+    borne: Vec<(ContactId, u64)>,
+    /// Who owns those.
+    owners: HashMap<u64, Option<ContactId>>,
 }
 
 /// What the laws ask of a stored row.
@@ -91,7 +94,7 @@ impl Checking {
                     Some((sequence, self.last_event.map_or(Head::EMPTY.last_event_at, |(_, at)| at)));
                 self.fault(format_args!("event {sequence} can't be read: {reason}"));
             }
-            Record::Contact(contact, owners) => self.contact(&contact, &owners),
+            Record::Contact(contact) => self.contact(&contact),
             Record::Owner(identifier, owner) => self.owner(&identifier, owner),
         }
     }
@@ -115,8 +118,8 @@ impl Checking {
         }
     }
 
-    /// A stored row equals what the log adds up to, and what it bears is owned within its identity.
-    fn contact(&mut self, contact: &Contact, owners: &[Option<ContactId>]) {
+    /// A stored row equals what the log adds up to.
+    fn contact(&mut self, contact: &Contact) {
         let id = contact.id;
         let live = contact.deleted_at.is_none();
         self.report.contacts += 1;
@@ -125,11 +128,11 @@ impl Checking {
             self.fault(format_args!("contact {id} is not what the log adds up to: {difference}"));
         }
         self.stored.push(Stored { id, primary: contact.primary(), created_at: contact.created_at, live });
-        for owner in owners.iter().filter(|_| live) {
-            match owner {
-                None => self.fault(format_args!("contact {id} bears an identifier that nobody owns")),
-                Some(owner) if self.stored(*owner).is_none() => self.owned_later.push((id, *owner)),
-                Some(owner) => self.one_owner(id, *owner),
+        // What it owns itself, as most do, needs no second look.
+        if live && !self.ledger.owns_all(contact) {
+            for identifier in &contact.identifiers {
+                self.borne.push((id, digest(identifier)));
+                self.owners.entry(digest(identifier)).or_default();
             }
         }
     }
@@ -139,6 +142,19 @@ impl Checking {
         self.report.identifiers += 1;
         if !self.ledger.take_owned(identifier, owner) || self.stored(owner).is_none_or(|owner| !owner.live) {
             self.fault(format_args!("an identifier is owned by contact {owner}, which is no live contact"));
+        }
+        if let Some(found) = self.owners.get_mut(&digest(identifier)) {
+            *found = Some(owner);
+        }
+    }
+
+    /// What a contact bears is owned within its identity.
+    fn owned_within(&mut self) {
+        for (bearer, digest) in std::mem::take(&mut self.borne) {
+            match self.owners.get(&digest).copied().flatten() {
+                Some(owner) => self.one_owner(bearer, owner),
+                None => self.fault(format_args!("contact {bearer} bears an identifier that nobody owns")),
+            }
         }
     }
 
@@ -158,9 +174,7 @@ impl Checking {
 
     /// What can only be judged when all was seen.
     fn conclude(mut self, head: Head) -> Report {
-        for (bearer, owner) in std::mem::take(&mut self.owned_later) {
-            self.one_owner(bearer, owner);
-        }
+        self.owned_within();
         self.links();
         self.nothing_is_missing(head);
         self.report

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use selfsame_rules::{IdentityView, Observation, decide};
+use selfsame_rules::{Identities, IdentityView, Observation, decide};
 use selfsame_store::{Store, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
 
@@ -84,12 +84,15 @@ impl Engine {
         let deadline = Instant::now() + self.answer_timeout;
         let too_slow = Arc::new(TooSlow(self.answer_timeout));
         let identifiers = observation.identifiers().cloned().collect();
-        let loaded = timeout_at(deadline, self.store.load(self.workspace, identifiers)).await;
-        let neighbourhood =
-            loaded.map_err(|_| StoreError::Unavailable(Arc::<TooSlow>::clone(&too_slow)))??;
-        let mut plan = decide(neighbourhood, std::slice::from_ref(&observation), self.clock.now());
-        if plan.events.is_empty() {
-            return Ok(plan.answers.remove(0));
+        let mut unchanged = None;
+        let mut look = |identities: &dyn Identities| {
+            let mut plan = decide(identities, std::slice::from_ref(&observation), self.clock.now());
+            unchanged = if plan.events.is_empty() { plan.answers.pop() } else { None };
+        };
+        let looked = timeout_at(deadline, self.store.look(self.workspace, identifiers, &mut look)).await;
+        looked.map_err(|_| StoreError::Unavailable(Arc::<TooSlow>::clone(&too_slow)))??;
+        if let Some(answer) = unchanged {
+            return Ok(answer);
         }
         // What was decided on this load may be stale by the time that it is our turn: decided again under the lock.
         let changed = timeout_at(deadline, self.queue.change(observation)).await;

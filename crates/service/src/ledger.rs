@@ -81,6 +81,13 @@ impl Ledger {
         }
     }
 
+    /// Whether the log gives the contact all that it bears.
+    pub(crate) fn owns_all(&self, stored: &Contact) -> bool {
+        self.get(stored.id).is_some_and(|folded| {
+            folded.owns == stored.identifiers.iter().map(digest).fold(0, u64::wrapping_add)
+        })
+    }
+
     /// The ids that the log made, in its order.
     pub(crate) fn ids(&self) -> impl Iterator<Item = ContactId> {
         self.contacts.iter().map(|folded| folded.id)
@@ -185,7 +192,8 @@ impl Tables for Ledger {
     }
 }
 
-fn digest(identifier: &Identifier) -> u64 {
+/// What stands for an identifier: two that differ pass for equal once in 2^64.
+pub(crate) fn digest(identifier: &Identifier) -> u64 {
     let mut hasher = DefaultHasher::new();
     identifier.hash(&mut hasher);
     hasher.finish()

@@ -97,8 +97,7 @@ impl Committer {
         identifiers.sort();
         identifiers.dedup();
         let clock = Arc::clone(&self.clock);
-        let decision: Decision =
-            Box::new(move |neighbourhood| decide(neighbourhood, &observations, clock.now()));
+        let decision: Decision = Box::new(move |identities| decide(identities, &observations, clock.now()));
         match self.store.write(self.workspace, identifiers, decision).await {
             Ok(plan) => {
                 tracing::debug!(observations = count, events = plan.events.len(), "committed a batch");

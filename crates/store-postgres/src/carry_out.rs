@@ -7,8 +7,8 @@ use selfsame_store::{WorkspaceKey, declared_text, event_text};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::changes::Changes;
 use crate::statements::{ADVANCE, INSERT_CONTACTS, INSERT_EVENTS, INSERT_IDENTIFIERS, RELINK};
+use selfsame_store::Changes;
 
 /// A statement with its parameters.
 pub(crate) struct Statement {

@@ -10,8 +10,8 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::adopt::AdoptionStep;
 use crate::carry_out::{advance, value};
-use crate::changes::Changes;
 use crate::statements::adoption::{COPY_CONTACTS, COPY_EVENTS, COPY_IDENTIFIERS};
+use selfsame_store::Changes;
 
 /// Writes the events of an adoption and what they add up to, within a transaction that the caller began.
 pub(crate) async fn fill(

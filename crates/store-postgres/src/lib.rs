@@ -10,7 +10,6 @@
 
 mod adopt;
 mod carry_out;
-mod changes;
 mod connection;
 mod connections;
 mod error;

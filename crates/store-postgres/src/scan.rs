@@ -15,9 +15,7 @@ use crate::connections::Loan;
 use crate::error::Fault;
 use crate::load::no_workspace;
 use crate::rows::{self, get, time};
-use crate::statements::{
-    BEGIN_SCAN, COMMIT, HEAD, SCAN_CONTACTS, SCAN_CONTACTS_AND_OWNERS, SCAN_EVENTS, SCAN_OWNERS,
-};
+use crate::statements::{BEGIN_SCAN, COMMIT, HEAD, SCAN_CONTACTS, SCAN_EVENTS, SCAN_OWNERS};
 
 /// How many rows go to the receiver at once.
 const ROWS_AT_ONCE: usize = 1_000;
@@ -83,12 +81,11 @@ async fn tables(
 ) -> Result<(), Stop> {
     match what {
         Scan::Contacts => {
-            let contact = |row: &Row| Ok(Record::Contact(rows::contact(row)?, Vec::new()));
             sink.send_all(client, workspace, SCAN_CONTACTS, contact).await?;
         }
         Scan::Everything => {
             sink.send_all(client, workspace, SCAN_EVENTS, event).await?;
-            sink.send_all(client, workspace, SCAN_CONTACTS_AND_OWNERS, contact_and_owners).await?;
+            sink.send_all(client, workspace, SCAN_CONTACTS, contact).await?;
             sink.send_all(client, workspace, SCAN_OWNERS, owner).await?;
         }
     }
@@ -142,24 +139,8 @@ fn event(row: &Row) -> Result<Record, StoreError> {
     })
 }
 
-fn contact_and_owners(row: &Row) -> Result<Record, StoreError> {
-    let contact = rows::contact(row)?;
-    let owners =
-        contact.identifiers.iter().map(|identifier| owner_of(row, identifier)).collect::<Result<_, _>>()?;
-    Ok(Record::Contact(contact, owners))
-}
-
-fn owner_of(row: &Row, identifier: &Identifier) -> Result<Option<ContactId>, StoreError> {
-    let owner: Option<i64> = match identifier.kind() {
-        IdentifierKind::Email => get(row, "email_owner")?,
-        IdentifierKind::Phone => get(row, "phone_owner")?,
-        IdentifierKind::Declared(_) => {
-            let owners: Option<&str> = get(row, "declared_owners")?;
-            let mut owners = owners.unwrap_or_default().split(',').filter_map(|owner| owner.split_once('='));
-            owners.find(|(kind, _)| *kind == identifier.kind().name()).and_then(|(_, id)| id.parse().ok())
-        }
-    };
-    Ok(owner.map(ContactId))
+fn contact(row: &Row) -> Result<Record, StoreError> {
+    Ok(Record::Contact(rows::contact(row)?))
 }
 
 fn owner(row: &Row) -> Result<Record, StoreError> {

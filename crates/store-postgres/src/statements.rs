@@ -131,22 +131,6 @@ pub(crate) const SCAN_CONTACTS: &str =
         deleted_at_ms
     FROM selfsame.contacts WHERE workspace = $1 ORDER BY id";
 
-/// As [`SCAN_CONTACTS`], with the owner of each value; of declared kinds as `kind=id,kind=id`.
-pub(crate) const SCAN_CONTACTS_AND_OWNERS: &str =
-    "SELECT id, email, phone, declared, linked_id, created_at_ms,
-        updated_at_ms, deleted_at_ms,
-        (SELECT contact_id FROM selfsame.identifiers
-            WHERE workspace = $1 AND kind = 'email' AND value = contacts.email) AS email_owner,
-        (SELECT contact_id FROM selfsame.identifiers
-            WHERE workspace = $1 AND kind = 'phone' AND value = contacts.phone) AS phone_owner,
-        CASE WHEN declared IS NOT NULL THEN (
-            SELECT string_agg(identifiers.kind || '=' || identifiers.contact_id::text, ',')
-            FROM json_each_text(contacts.declared::json) AS borne (kind, value)
-            JOIN selfsame.identifiers ON identifiers.workspace = $1
-                AND identifiers.kind = borne.kind AND identifiers.value = borne.value
-        ) END AS declared_owners
-    FROM selfsame.contacts WHERE workspace = $1 ORDER BY id";
-
 pub(crate) const SCAN_OWNERS: &str =
     "SELECT kind, value, contact_id FROM selfsame.identifiers WHERE workspace = $1";
 
@@ -213,7 +197,6 @@ pub fn statements() -> Vec<(&'static str, String)> {
         ("advance", ADVANCE),
         ("scan events", SCAN_EVENTS),
         ("scan contacts", SCAN_CONTACTS),
-        ("scan contacts and owners", SCAN_CONTACTS_AND_OWNERS),
         ("scan owners", SCAN_OWNERS),
         ("server", SERVER),
         ("schema present", SCHEMA_PRESENT),

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use selfsame_rules::{Head, Identifier, Neighbourhood, Plan};
-use selfsame_store::{Decision, Migrations, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Head, Identifier, Plan};
+use selfsame_store::{Decision, Look, Migrations, Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -134,12 +134,14 @@ fn limits(settings: &ConnectionSettings, answer_within: Duration) -> Limits {
 
 #[async_trait]
 impl Store for PostgresStore {
-    async fn load(
+    async fn look(
         &self,
         workspace: WorkspaceKey,
         identifiers: Vec<Identifier>,
-    ) -> Result<Neighbourhood, StoreError> {
-        self.readers.load(workspace, identifiers).await
+        look: &mut Look<'_>,
+    ) -> Result<(), StoreError> {
+        look(&self.readers.load(workspace, identifiers).await?);
+        Ok(())
     }
 
     async fn write(

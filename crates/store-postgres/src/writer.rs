@@ -118,7 +118,7 @@ impl Writer {
             return Err(no_workspace(workspace).into());
         }
         let loaded = Loaded::read(&loaded?, identifiers, workspace)?;
-        let plan = decision(loaded.neighbourhood(identifiers)?);
+        let plan = decision(&loaded.neighbourhood(identifiers)?);
         let statements = statements(workspace, &plan);
         if statements.is_empty() {
             client.batch_execute(ROLLBACK).await?;

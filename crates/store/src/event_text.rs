@@ -139,7 +139,7 @@ struct ContactText {
 /// let email = SeenIdentifier::parse(&IdentifierKind::Email, "Doc@Hill.edu").unwrap();
 /// let seen = Observation::new(Actor::named("example"), email).unwrap();
 /// let nobody = Neighbourhood::new(Head::EMPTY, [], []).unwrap();
-/// let event = decide(nobody, &[seen], Timestamp::from_milliseconds(1)).events.remove(0);
+/// let event = decide(&nobody, &[seen], Timestamp::from_milliseconds(1)).events.remove(0);
 ///
 /// let row = write(&event);
 /// assert_eq!(row.evidence, r#"[{"kind":"email","value":"doc@hill.edu","asSent":"Doc@Hill.edu"}]"#);

@@ -1,13 +1,14 @@
 //! What every store promises, whatever the engine behind it.
 //!
 //! Here live the trait [`Store`] with its contract in words, its errors, and the texts in which all stores
-//! keep an event's evidence and outcome ([`event_text`]) and identifiers without a column ([`declared_text`]). Deliberately absent: any driver, any SQL, any
-//! decision. A decision comes in as a function and is called on what was loaded under the lock.
+//! keep an event's evidence and outcome ([`event_text`]) and identifiers without a column ([`declared_text`]), and
+//! what events add up to ([`Changes`]). Deliberately absent: any driver, any SQL, any decision. A decision comes in as
+//! a function and is called on what was loaded under the lock.
 //!
 //! # The contract
 //!
-//! 1. **One snapshot.** What [`Store::load`] returns was true at one moment, no earlier than the call.
-//! 2. **Nothing uncommitted is shown.** No load sees a change whose [`Store::write`] could still fail.
+//! 1. **One snapshot.** What [`Store::look`] shows was true at one moment, no earlier than the call.
+//! 2. **Nothing uncommitted is shown.** No look sees a change whose [`Store::write`] could still fail.
 //! 3. **Load, decide, write under one lock.** [`Store::write`] loads after it got the workspace's lock, calls
 //!    the decision on that load, and carries the plan out in the same transaction. Writes of one workspace
 //!    are serial, across processes and replicas.
@@ -16,6 +17,7 @@
 //!    [`StoreError::OutcomeUnknown`], nothing of the plan is there.
 //! 5. **An empty plan writes nothing.** No row of the database changes.
 
+mod changes;
 pub mod declared_text;
 mod error;
 pub mod event_text;
@@ -23,9 +25,10 @@ pub mod event_text;
 use std::fmt;
 
 use async_trait::async_trait;
-use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Neighbourhood, Plan};
+use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Identities, Plan};
 use tokio::sync::mpsc;
 
+pub use changes::Changes;
 pub use error::StoreError;
 
 /// The key of a workspace: a number that is never reused. Its name is a column.
@@ -49,22 +52,27 @@ impl fmt::Display for WorkspaceKey {
     }
 }
 
+/// What a look-up does with what it is shown.
+pub type Look<'look> = dyn FnMut(&dyn Identities) + Send + 'look;
+
 /// A decision, called on what was loaded under the lock.
 ///
 /// It may be called more than once: a store that repeats its transaction loads and decides again. That is also how
 /// a commit whose answer was lost is looked up: so where its own earlier plan turns out to be there already, it must
 /// decide to change nothing and give the answers all the same.
-pub type Decision = Box<dyn FnMut(Neighbourhood) -> Plan + Send>;
+pub type Decision = Box<dyn FnMut(&dyn Identities) -> Plan + Send>;
 
 /// A place where contacts, the owners of identifiers and the event log are kept.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Every identity that owns one of `identifiers`, whole, from one snapshot, without any lock.
-    async fn load(
+    /// Calls `look` once, on at least every identity that owns one of `identifiers`, whole, from one snapshot, and
+    /// without waiting for any write.
+    async fn look(
         &self,
         workspace: WorkspaceKey,
         identifiers: Vec<Identifier>,
-    ) -> Result<Neighbourhood, StoreError>;
+        look: &mut Look<'_>,
+    ) -> Result<(), StoreError>;
 
     /// Locks the workspace, loads, decides, and makes the plan durable; returns the plan that was carried out.
     async fn write(
@@ -84,7 +92,7 @@ pub trait Store: Send + Sync + 'static {
         into: mpsc::Sender<Vec<Record>>,
     ) -> Result<Head, StoreError>;
 
-    /// Fails if the store can't answer a load now.
+    /// Fails if the store can't answer a look now.
     async fn ready(&self) -> Result<(), StoreError>;
 
     /// Asks the engine itself whether its files or tables are sound; a sentence for each finding.
@@ -106,10 +114,10 @@ pub enum Migrations {
 /// What a scan reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scan {
-    /// [`Record::Contact`] for every contact, deleted ones too, in id order; owners are left out.
+    /// [`Record::Contact`] for every contact, deleted ones too, in id order.
     Contacts,
-    /// First [`Record::Event`] for every event by sequence, then [`Record::Contact`] for every contact by id,
-    /// each with its owners, then [`Record::Owner`] for every owned identifier, in any order.
+    /// First [`Record::Event`] for every event by sequence, then [`Record::Contact`] for every contact by id, then
+    /// [`Record::Owner`] for every owned identifier, in any order.
     Everything,
 }
 
@@ -120,8 +128,8 @@ pub enum Record {
     Event(Event),
     /// A row of the log whose text can't be read: its sequence and why.
     UnreadableEvent(selfsame_rules::Sequence, String),
-    /// A contact, and for each of its identifiers the contact that owns it.
-    Contact(Contact, Vec<Option<ContactId>>),
+    /// A contact.
+    Contact(Contact),
     /// An owned identifier and the contact that owns it.
     Owner(Identifier, ContactId),
 }

@@ -7,19 +7,32 @@ use std::convert::Infallible;
 use selfsame_rules::{Contact, ContactId, Event, Identifier, Tables, Timestamp, apply};
 
 /// The net effect of events on the tables.
-#[derive(Default)]
-pub(crate) struct Changes {
+///
+/// ```
+/// use selfsame_rules::{
+///     Actor, Head, IdentifierKind, Neighbourhood, Observation, SeenIdentifier, Timestamp, decide,
+/// };
+/// use selfsame_store::Changes;
+///
+/// let phone = SeenIdentifier::parse(&IdentifierKind::Phone, "12-34").unwrap();
+/// let seen = Observation::new(Actor::named("example"), phone).unwrap();
+/// let nobody = Neighbourhood::new(Head::EMPTY, [], []).unwrap();
+/// let changes = Changes::of(&decide(&nobody, &[seen], Timestamp::from_milliseconds(1)).events);
+/// assert_eq!((changes.contacts.len(), changes.owners.len(), changes.moved.len()), (1, 1, 0));
+/// ```
+#[derive(Debug, Default)]
+pub struct Changes {
     /// New contacts by id.
-    pub(crate) contacts: BTreeMap<ContactId, Contact>,
+    pub contacts: BTreeMap<ContactId, Contact>,
     /// New owners.
-    pub(crate) owners: Vec<(Identifier, ContactId)>,
+    pub owners: Vec<(Identifier, ContactId)>,
     /// Former primaries that are stored already, and where they and all that linked to them now link, since when.
-    pub(crate) moved: BTreeMap<ContactId, (ContactId, Timestamp)>,
+    pub moved: BTreeMap<ContactId, (ContactId, Timestamp)>,
 }
 
 impl Changes {
     /// The changes that `events` make, one after the other.
-    pub(crate) fn of<'event>(events: impl IntoIterator<Item = &'event Event>) -> Self {
+    pub fn of<'event>(events: impl IntoIterator<Item = &'event Event>) -> Self {
         let mut changes = Self::default();
         for event in events {
             let Ok(()) = apply(event, &mut changes);
@@ -28,7 +41,7 @@ impl Changes {
     }
 
     /// The highest id given, if any was.
-    pub(crate) fn last_contact(&self) -> Option<ContactId> {
+    pub fn last_contact(&self) -> Option<ContactId> {
         self.contacts.keys().next_back().copied()
     }
 }

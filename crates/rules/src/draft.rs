@@ -1,0 +1,125 @@
+//! A batch's own changes over what is stored: each observation sees those before it, and nobody else sees any.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+
+use crate::{Contact, ContactId, Event, Head, Identifier, Identities, Members, Tables, Timestamp, apply};
+
+/// What is stored, as it will be when the events drafted so far are carried out. What is stored is not copied: the
+/// cost depends on the batch alone.
+pub(crate) struct Draft<'stored, I: Identities + ?Sized> {
+    stored: &'stored I,
+    head: Head,
+    made: HashMap<ContactId, Made>,
+    owners: HashMap<Identifier, ContactId>,
+    /// Where each primary went that a merge of this batch demoted.
+    survivors: HashMap<ContactId, ContactId>,
+    /// What makes up each identity that this batch changed, by its primary.
+    changed: HashMap<ContactId, Parts>,
+}
+
+/// A contact that the batch made.
+struct Made {
+    created_at: Timestamp,
+    primary: ContactId,
+    brought: Vec<Identifier>,
+}
+
+/// An identity in pieces.
+#[derive(Default)]
+struct Parts {
+    /// The primaries of the stored identities in it.
+    stored: Vec<ContactId>,
+    made: Vec<ContactId>,
+}
+
+impl<'stored, I: Identities + ?Sized> Draft<'stored, I> {
+    pub(crate) fn over(stored: &'stored I) -> Self {
+        Self {
+            stored,
+            head: stored.head(),
+            made: HashMap::new(),
+            owners: HashMap::new(),
+            survivors: HashMap::new(),
+            changed: HashMap::new(),
+        }
+    }
+
+    /// Lets the draft follow an event.
+    pub(crate) fn follow(&mut self, event: &Event) {
+        let Ok(()) = apply(event, self);
+        self.head = self.head.after(event);
+    }
+
+    /// The primary that stands for `primary` now.
+    fn survivor(&self, mut primary: ContactId) -> ContactId {
+        while let Some(survivor) = self.survivors.get(&primary) {
+            primary = *survivor;
+        }
+        primary
+    }
+
+    /// The pieces of a primary's identity; before any change, what is stored of it.
+    fn parts(&mut self, primary: ContactId) -> &mut Parts {
+        let stored = if self.made.contains_key(&primary) { Vec::new() } else { vec![primary] };
+        self.changed.entry(primary).or_insert_with(|| Parts { stored, made: Vec::new() })
+    }
+}
+
+impl<I: Identities + ?Sized> Identities for Draft<'_, I> {
+    fn head(&self) -> Head {
+        self.head
+    }
+
+    fn owner(&self, identifier: &Identifier) -> Option<ContactId> {
+        let primary = match self.owners.get(identifier) {
+            Some(made) => self.made[made].primary,
+            None => self.stored.owner(identifier)?,
+        };
+        Some(self.survivor(primary))
+    }
+
+    fn created_at(&self, primary: ContactId) -> Timestamp {
+        self.made.get(&primary).map_or_else(|| self.stored.created_at(primary), |made| made.created_at)
+    }
+
+    fn members(&self, primary: ContactId, members: &mut Members) {
+        let Some(parts) = self.changed.get(&primary) else { return self.stored.members(primary, members) };
+        for stored in &parts.stored {
+            self.stored.members(*stored, members);
+        }
+        for id in &parts.made {
+            let made = &self.made[id];
+            members.add(made.created_at, *id, made.brought.iter().cloned());
+        }
+    }
+}
+
+impl<I: Identities + ?Sized> Tables for Draft<'_, I> {
+    type Error = Infallible;
+
+    fn insert_contact(&mut self, contact: Contact) -> Result<(), Infallible> {
+        let (id, primary) = (contact.id, contact.primary());
+        self.made.insert(id, Made { created_at: contact.created_at, primary, brought: Vec::new() });
+        self.parts(primary).made.push(id);
+        Ok(())
+    }
+
+    fn own(&mut self, identifier: &Identifier, contact: ContactId) -> Result<(), Infallible> {
+        self.owners.insert(identifier.clone(), contact);
+        let made =
+            self.made.get_mut(&contact).expect("an event gives ownership to the contact that it makes");
+        made.brought.push(identifier.clone());
+        Ok(())
+    }
+
+    fn relink(&mut self, former: ContactId, survivor: ContactId, _: Timestamp) -> Result<(), Infallible> {
+        self.parts(former);
+        let moved = self.changed.remove(&former).unwrap_or_default();
+        let parts = self.parts(survivor);
+        parts.stored.extend(moved.stored);
+        parts.made.extend(moved.made);
+        self.survivors.insert(former, survivor);
+        Ok(())
+    }
+}

@@ -1,0 +1,97 @@
+//! What a decision looks at: identities, whichever way they are held.
+
+use crate::{ContactId, Event, Head, Identifier, Outcome, Timestamp};
+
+/// Identities that a decision can look at: at least every one that owns an identifier of the batch, whole.
+///
+/// A [`crate::Neighbourhood`] holds just those, an [`crate::IdentityIndex`] a whole workspace. The rules don't see
+/// which: [`crate::decide`] is the same function on both.
+pub trait Identities {
+    /// Where the log stands.
+    fn head(&self) -> Head;
+
+    /// The primary of the identity that owns the identifier.
+    fn owner(&self, identifier: &Identifier) -> Option<ContactId>;
+
+    /// When a primary was made.
+    fn created_at(&self, primary: ContactId) -> Timestamp;
+
+    /// Adds the contacts of the primary's identity, oldest first, to `members`.
+    fn members(&self, primary: ContactId, members: &mut Members);
+}
+
+/// The contacts of an identity, each with the identifiers that no older one brought.
+///
+/// ```
+/// use selfsame_rules::{ContactId, Identifier, IdentifierKind, Members, Timestamp};
+///
+/// let phone = Identifier::parse(&IdentifierKind::Phone, "12-34").unwrap();
+/// let mut members = Members::default();
+/// members.add(Timestamp::from_milliseconds(7), ContactId(1), phone);
+/// let (at, id, brought) = members.iter().next().unwrap();
+/// assert_eq!((at.as_milliseconds(), id, brought[0].value()), (7, ContactId(1), "1234"));
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Members {
+    members: Vec<Member>,
+    identifiers: Vec<Identifier>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    age: (Timestamp, ContactId),
+    /// Where its identifiers end; they begin where those of the member before it end.
+    end: usize,
+}
+
+impl Members {
+    /// Adds a contact, and the identifiers that it brought to its identity.
+    pub fn add(
+        &mut self,
+        created_at: Timestamp,
+        id: ContactId,
+        brought: impl IntoIterator<Item = Identifier>,
+    ) {
+        self.identifiers.extend(brought);
+        self.members.push(Member { age: (created_at, id), end: self.identifiers.len() });
+    }
+
+    /// Each contact: when it was made, its number, and the identifiers that it brought.
+    pub fn iter(&self) -> impl Iterator<Item = (Timestamp, ContactId, &[Identifier])> {
+        let begins = std::iter::once(0).chain(self.members.iter().map(|member| member.end));
+        self.members.iter().zip(begins).map(|(member, begin)| {
+            let (created_at, id) = member.age;
+            (created_at, id, &self.identifiers[begin..member.end])
+        })
+    }
+
+    /// The numbers of the contacts and the identifiers, both in the order of age.
+    pub(crate) fn in_order(self) -> (Vec<ContactId>, Vec<Identifier>) {
+        if self.members.is_sorted_by_key(|member| member.age) {
+            return (self.members.iter().map(|member| member.age.1).collect(), self.identifiers);
+        }
+        let mut sorted: Vec<_> = self.iter().collect();
+        // Stable and quick on what it is: a few runs that are each in order.
+        sorted.sort_by_key(|(created_at, id, _)| (*created_at, *id));
+        let identifiers = sorted.iter().flat_map(|(_, _, brought)| brought.iter().cloned()).collect();
+        (sorted.into_iter().map(|(_, id, _)| id).collect(), identifiers)
+    }
+}
+
+impl Head {
+    /// Where the log stands after `event`, which is its next.
+    pub(crate) fn after(self, event: &Event) -> Self {
+        let given = match &event.outcome {
+            Outcome::Created { contact }
+            | Outcome::Attached { contact, .. }
+            | Outcome::Merged { contact: Some(contact), .. }
+            | Outcome::Adopted { contact, .. } => Some(contact.id),
+            Outcome::Merged { contact: None, .. } => None,
+        };
+        Self {
+            last_sequence: event.sequence,
+            last_contact: self.last_contact.max(given.unwrap_or(self.last_contact)),
+            last_event_at: event.at,
+        }
+    }
+}
