@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use selfsame_store::Migrations;
+use selfsame_store::{Migrations, StoreError};
 
+use crate::checkpoint::StartError;
 use crate::error::is_shared_memory_without_room;
 use crate::lock::{LockError, beside};
 
@@ -104,6 +105,14 @@ pub enum OpenError {
         /// What SQLite said.
         source: rusqlite::Error,
     },
+    /// What is stored can't be read into memory.
+    #[error("the database `{}` can't be read: {source}", .path.display())]
+    Unreadable {
+        /// The database.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
     /// A migration failed; its transaction was taken back.
     #[error("the database `{}` can't be brought to this version's schema: {source}", .path.display())]
     Migration {
@@ -119,6 +128,13 @@ impl OpenError {
         match error {
             LockError::Taken(holder) => Self::InUse { path: path.into(), holder },
             LockError::Io(source) => Self::Io { path: path.into(), source },
+        }
+    }
+
+    pub(crate) fn from_checkpoints(path: &Path, error: StartError) -> Self {
+        match error {
+            StartError::Sqlite(source) => Self::from_sqlite(path, source),
+            StartError::Thread(source) => Self::Io { path: path.into(), source },
         }
     }
 
@@ -238,8 +254,17 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     if found < known {
         return Err(OpenError::Older { path: path.into(), found, known });
     }
-    connection.pragma_update(None, "cache_size", -16_384).map_err(sqlite)?;
+    connection.pragma_update(None, "cache_size", -8_192).map_err(sqlite)?;
     connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// A connection that only copies the write-ahead log back into the file.
+pub(crate) fn open_for_checkpoints(path: &Path) -> Result<Connection, OpenError> {
+    let sqlite = |source| OpenError::from_sqlite(path, source);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    set_up_durability(&connection).map_err(sqlite)?;
     Ok(connection)
 }
 
@@ -256,17 +281,20 @@ fn make_private_file(path: &Path) -> io::Result<()> {
 
 fn set_up_writing(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // In WAL mode FULL syncs the log at every commit: what was answered survives a power cut.
-    connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.pragma_update(None, "fullfsync", "ON")?;
-    connection.pragma_update(None, "checkpoint_fullfsync", "ON")?;
-    // 16 MiB of log before it is copied back: fewer copies of the same hot pages, still a quick recovery.
-    connection.pragma_update(None, "wal_autocheckpoint", 4_096)?;
+    set_up_durability(connection)?;
     connection.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    connection.pragma_update(None, "cache_size", -65_536)?;
+    // The ends of the tables, and the pages of the rows that a large merge moves.
+    connection.pragma_update(None, "cache_size", -8_192)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(())
+}
+
+fn set_up_durability(connection: &Connection) -> rusqlite::Result<()> {
+    // In WAL mode FULL syncs the log at every commit: what was answered survives a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "fullfsync", "ON")?;
+    connection.pragma_update(None, "checkpoint_fullfsync", "ON")
 }
 
 fn is_empty(connection: &Connection) -> rusqlite::Result<bool> {

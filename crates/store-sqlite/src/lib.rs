@@ -1,19 +1,24 @@
 //! The embedded default: one SQLite file that any tool opens, and nothing to install.
 //!
-//! One process writes. It holds the lock file beside the database (`lock`), and in it one thread owns the one
-//! connection that writes (`writer`); lookups and scans have connections of their own (`readers`, `scan`).
-//! The rows that a load reads and a plan writes are in `load`, `carry_out` and `rows`; opening, pragmas and
-//! migrations in `connection`.
+//! All identities are held in memory (`indexes`, read once by `load`): a look-up is answered from there, and a change is
+//! decided there. On disk the tables only grow at their ends, whatever their size.
 //!
-//! Deliberately absent: any decision, any retry, any cache of rows.
+//! One process writes. It holds the lock file beside the database (`lock`), and in it one thread owns the one
+//! connection that writes (`writer`, `carry_out`, `moves`); another copies SQLite's log back (`checkpoint`). Scans have
+//! connections of their own (`scan`). Opening, pragmas and migrations are in `connection`.
+//!
+//! Deliberately absent: any decision, any retry, any rule of who is the same person.
 
 mod carry_out;
+mod checkpoint;
 mod connection;
 mod error;
 mod file;
+mod indexes;
 mod load;
 mod lock;
-mod readers;
+mod merges;
+mod moves;
 mod rows;
 mod scan;
 mod store;

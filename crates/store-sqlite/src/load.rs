@@ -1,132 +1,172 @@
-//! Loading: every identity that owns one of the identifiers, whole, within one transaction.
+//! Reading all identities into memory: one pass over `contacts`, in one transaction.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use rusqlite::{OptionalExtension, Transaction, params};
-use selfsame_rules::{Contact, ContactId, Head, Identifier, Incoherent, Neighbourhood, Sequence, Timestamp};
-use selfsame_store::{StoreError, WorkspaceKey};
+use rusqlite::{OptionalExtension, Transaction};
+use selfsame_rules::{
+    ContactId, Head, Identifier, IdentifierKind, IdentityIndex, Sequence, StoredContact, Timestamp,
+};
+use selfsame_store::{StoreError, WorkspaceKey, declared_text};
 
 use crate::error::store_error;
-use crate::rows::{self, contact_columns};
+use crate::merges::UnfinishedMerges;
+use crate::moves::Move;
+use crate::rows::{kinds_in, text, unreadable};
 
-const HEAD: &str =
-    "SELECT last_sequence, last_contact_id, last_event_at_ms FROM workspaces WHERE workspace = ?1";
+const WORKSPACES: &str = "SELECT workspace FROM workspaces ORDER BY workspace";
 
-// The outer join tells an identifier that nobody owns from one whose owner is gone, which can't be.
-const OWNER: &str = "SELECT identifiers.contact_id, coalesce(contacts.linked_id, contacts.id)
-    FROM identifiers
-    LEFT JOIN contacts ON contacts.workspace = identifiers.workspace AND contacts.id = identifiers.contact_id
-    WHERE identifiers.workspace = ?1 AND identifiers.kind = ?2 AND identifiers.value = ?3";
+const HEAD: &str = "SELECT last_sequence, last_contact_id, last_event_at_ms, linked_sequence
+    FROM workspaces WHERE workspace = ?1";
 
-// The index is named because SQLite, which has no statistics here, would otherwise take the primary key for as
-// good, of which only the workspace is given: it would read every contact for every lookup.
-const IDENTITY: &str = concat!(
-    "SELECT ",
-    contact_columns!(),
-    " FROM contacts WHERE workspace = ?1 AND id = ?2 AND deleted_at_ms IS NULL UNION ALL SELECT ",
-    contact_columns!(),
-    " FROM contacts INDEXED BY contacts_by_primary
-      WHERE workspace = ?1 AND linked_id = ?2 AND deleted_at_ms IS NULL"
-);
+const PLACES: &str = "SELECT id, email, phone, declared, linked_id, created_at_ms,
+        owns_email, owns_phone, owns_declared, deleted_at_ms IS NOT NULL
+    FROM contacts WHERE workspace = ?1 ORDER BY id";
 
-/// What a decision on `identifiers` looks at. The transaction makes its statements one snapshot.
-pub(crate) fn load(
-    transaction: &Transaction<'_>,
-    workspace: WorkspaceKey,
-    identifiers: &[Identifier],
-) -> Result<Neighbourhood, StoreError> {
-    let head = head(transaction, workspace)?;
-    let mut owners = BTreeMap::new();
-    let mut primaries = BTreeSet::new();
-    for identifier in identifiers {
-        if owners.contains_key(identifier) {
-            continue;
-        }
-        if let Some((owner, primary)) = owner(transaction, workspace, identifier)? {
-            owners.insert(identifier.clone(), owner);
-            primaries.insert(primary);
-        }
-    }
-    let mut contacts = Vec::new();
-    for primary in primaries {
-        contacts.extend(identity(transaction, workspace, primary).map_err(store_error)?);
-    }
-    Ok(Neighbourhood::new(head, contacts, owners)?)
+/// How many rows go from the thread that reads to the one that builds at once.
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// A workspace as it was read.
+pub(crate) struct Loaded {
+    pub(crate) index: IdentityIndex,
+    /// Rows that don't link yet as the log says, in the order of their numbers.
+    pub(crate) moves: Vec<Move>,
 }
 
-/// Where the workspace's log stands.
-pub(crate) fn head(transaction: &Transaction<'_>, workspace: WorkspaceKey) -> Result<Head, StoreError> {
-    transaction
-        .prepare_cached(HEAD)
-        .and_then(|mut statement| {
-            statement.query_row([workspace.0], |row| {
-                Ok(Head {
-                    last_sequence: Sequence(row.get(0)?),
-                    last_contact: ContactId(row.get(1)?),
-                    last_event_at: Timestamp::from_milliseconds(row.get(2)?),
-                })
-            })
-        })
-        .map_err(store_error)
+/// The workspaces of the file.
+pub(crate) fn workspaces(transaction: &Transaction<'_>) -> Result<Vec<WorkspaceKey>, StoreError> {
+    let mut statement = transaction.prepare(WORKSPACES).map_err(store_error)?;
+    let keys = statement.query_map([], |row| row.get(0).map(WorkspaceKey)).map_err(store_error)?;
+    keys.collect::<Result<_, _>>().map_err(store_error)
 }
 
-fn owner(
+/// Where the workspace's log stands, and up to which event all rows link as it says.
+pub(crate) fn head(
     transaction: &Transaction<'_>,
     workspace: WorkspaceKey,
-    identifier: &Identifier,
-) -> Result<Option<(ContactId, ContactId)>, StoreError> {
+) -> Result<(Head, Sequence), StoreError> {
     let found = transaction
-        .prepare_cached(OWNER)
-        .and_then(|mut statement| {
-            let key = params![workspace.0, identifier.kind().name(), identifier.value()];
-            statement
-                .query_row(key, |row| {
-                    Ok((ContactId(row.get(0)?), row.get::<_, Option<i64>>(1)?.map(ContactId)))
-                })
-                .optional()
+        .query_row(HEAD, [workspace.0], |row| {
+            let head = Head {
+                last_sequence: Sequence(row.get(0)?),
+                last_contact: ContactId(row.get(1)?),
+                last_event_at: Timestamp::from_milliseconds(row.get(2)?),
+            };
+            Ok((head, Sequence(row.get(3)?)))
         })
+        .optional()
         .map_err(store_error)?;
-    match found {
-        None => Ok(None),
-        Some((owner, Some(primary))) => Ok(Some((owner, primary))),
-        Some((owner, None)) => Err(Incoherent::NoOwner { owner }.into()),
+    found.ok_or_else(|| StoreError::failed(format!("there is no workspace {workspace}")))
+}
+
+/// All contacts of a workspace. One thread reads rows while another builds the index.
+pub(crate) fn load(transaction: &Transaction<'_>, workspace: WorkspaceKey) -> Result<Loaded, StoreError> {
+    let (head, linked) = head(transaction, workspace)?;
+    let merges = UnfinishedMerges::read(transaction, workspace, linked)?;
+    // A number that nobody can guess: values that are slow to tell apart can't be made up.
+    let seed = RandomState::new().hash_one(workspace);
+    let (into, rows) = sync_channel(4);
+    std::thread::scope(|scope| {
+        let building = scope.spawn(|| build(IdentityIndex::new(head, seed), rows, &merges));
+        let read = read(transaction, workspace, into).map_err(store_error);
+        let built = building.join().map_err(|_| StoreError::failed("building the index panicked"))?;
+        // The builder stops early if a row can't be, and then the reader has nobody to read for.
+        let loaded = built?;
+        read.map(|()| loaded)
+    })
+}
+
+/// Rows on their way, their texts end to end.
+#[derive(Default)]
+struct Rows {
+    rows: Vec<Row>,
+    texts: String,
+}
+
+struct Row {
+    contact: StoredContact,
+    email: Option<Value>,
+    phone: Option<Value>,
+    declared: Vec<(Identifier, bool)>,
+}
+
+/// Where a value's text stands, and whether the contact owns it.
+struct Value {
+    text: Range<usize>,
+    owned: bool,
+}
+
+impl Rows {
+    fn add(&mut self, text: Option<&str>, owned: bool) -> Option<Value> {
+        let begin = self.texts.len();
+        self.texts.push_str(text?);
+        Some(Value { text: begin..self.texts.len(), owned })
     }
 }
 
-fn identity(
+fn read(
     transaction: &Transaction<'_>,
     workspace: WorkspaceKey,
-    primary: ContactId,
-) -> rusqlite::Result<Vec<Contact>> {
-    let mut statement = transaction.prepare_cached(IDENTITY)?;
-    let contacts = statement.query_map([workspace.0, primary.0], rows::contact)?;
-    contacts.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::carry_out::{RELINK_PRIMARY, RELINK_SECONDARIES};
-    use crate::connection::open_for_writing;
-
-    /// What users saw: with 100,000 contacts a lookup took tens of milliseconds, and longer with each one more.
-    #[test]
-    fn no_lookup_and_no_relink_reads_a_whole_workspace() {
-        let folder = tempfile::tempdir().unwrap();
-        let connection =
-            open_for_writing(&folder.path().join("selfsame.db"), selfsame_store::Migrations::Apply).unwrap();
-        for query in [HEAD, OWNER, IDENTITY, RELINK_PRIMARY, RELINK_SECONDARIES] {
-            let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {query}")).unwrap();
-            let parameters = (1..=statement.parameter_count()).map(|_| 1).collect::<Vec<i64>>();
-            let steps = statement
-                .query_map(rusqlite::params_from_iter(parameters), |row| row.get::<_, String>("detail"))
-                .unwrap()
-                .collect::<Result<Vec<_>, _>>()
-                .unwrap();
-            for step in steps.iter().filter(|step| !step.contains("workspaces")) {
-                let reads_all = step.starts_with("SCAN") || step.contains("(workspace=?)");
-                assert!(!reads_all, "{step}");
+    into: SyncSender<Rows>,
+) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare(PLACES)?;
+    let mut stored = statement.query([workspace.0])?;
+    let mut rows = Rows::default();
+    while let Some(row) = stored.next()? {
+        let email = rows.add(text(row, 1)?, row.get(6)?);
+        let phone = rows.add(text(row, 2)?, row.get(7)?);
+        let declared = match text(row, 3)? {
+            None => Vec::new(),
+            Some(declared) => {
+                let owned = kinds_in(text(row, 8)?)?;
+                let borne = declared_text::read(declared).map_err(|_| unreadable(3))?;
+                borne
+                    .into_iter()
+                    .map(|value| {
+                        let owns = owned.contains(value.kind());
+                        (value, owns)
+                    })
+                    .collect()
             }
+        };
+        let contact = StoredContact {
+            id: ContactId(row.get(0)?),
+            linked_to: row.get::<_, Option<i64>>(4)?.map(ContactId),
+            created_at: Timestamp::from_milliseconds(row.get(5)?),
+            deleted: row.get(9)?,
+        };
+        rows.rows.push(Row { contact, email, phone, declared });
+        if rows.rows.len() == ROWS_AT_ONCE && into.send(std::mem::take(&mut rows)).is_err() {
+            return Ok(());
         }
     }
+    // Refused only if the builder has stopped, which it tells itself.
+    let _ = into.send(rows);
+    Ok(())
+}
+
+fn build(
+    mut index: IdentityIndex,
+    rows: Receiver<Rows>,
+    merges: &UnfinishedMerges,
+) -> Result<Loaded, StoreError> {
+    let mut moves = Vec::new();
+    for Rows { rows, texts } in rows {
+        for Row { mut contact, email, phone, declared } in rows {
+            if let Some((survivor, at)) = merges.survivor(contact.linked_to.unwrap_or(contact.id)) {
+                contact.linked_to = Some(survivor);
+                let sequence = merges.first().expect("a merge made it");
+                moves.push(Move { id: contact.id, survivor, at, sequence });
+            }
+            let columns = [(&IdentifierKind::Email, email), (&IdentifierKind::Phone, phone)];
+            let columns = columns.iter().filter_map(|(kind, value)| {
+                value.as_ref().map(|value| (*kind, &texts[value.text.clone()], value.owned))
+            });
+            let declared = declared.iter().map(|(value, owned)| (value.kind(), value.value(), *owned));
+            index.add_stored(contact, columns.chain(declared))?;
+        }
+    }
+    index.settle()?;
+    Ok(Loaded { index, moves })
 }

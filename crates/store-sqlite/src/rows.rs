@@ -5,15 +5,13 @@ use rusqlite::{Row, ToSql};
 use selfsame_rules::{Contact, ContactId, Identifier, IdentifierKind, Timestamp};
 use selfsame_store::declared_text;
 
-/// The columns that [`contact`] reads, in its order.
-macro_rules! contact_columns {
-    () => {
-        "id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms"
-    };
-}
-pub(crate) use contact_columns;
+/// The columns that [`contact`] and [`owned`] read, in their order.
+pub(crate) const CONTACTS: &str =
+    "SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms,
+        deleted_at_ms, owns_email, owns_phone, owns_declared
+    FROM contacts WHERE workspace = ?1 ORDER BY id";
 
-/// Reads a contact from a row of [`contact_columns`].
+/// Reads a contact from a row of [`CONTACTS`].
 pub(crate) fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     let mut identifiers = Vec::with_capacity(2);
     if let Some(email) = text(row, 1)? {
@@ -35,6 +33,32 @@ pub(crate) fn contact(row: &Row<'_>) -> rusqlite::Result<Contact> {
     })
 }
 
+/// Those of a contact's identifiers that its row says it owns.
+pub(crate) fn owned(row: &Row<'_>, contact: &Contact) -> rusqlite::Result<Vec<Identifier>> {
+    let (email, phone): (bool, bool) = (row.get(8)?, row.get(9)?);
+    let declared = kinds_in(text(row, 10)?)?;
+    let owns = |kind: &IdentifierKind| match kind {
+        IdentifierKind::Email => email,
+        IdentifierKind::Phone => phone,
+        IdentifierKind::Declared(_) => declared.contains(kind),
+    };
+    Ok(contact.identifiers.iter().filter(|identifier| owns(identifier.kind())).cloned().collect())
+}
+
+/// The kinds that the text of `owns_declared` lists.
+pub(crate) fn kinds_in(text: Option<&str>) -> rusqlite::Result<Vec<IdentifierKind>> {
+    let Some(text) = text else { return Ok(Vec::new()) };
+    let names: Vec<String> = serde_json::from_str(text).map_err(|_| unreadable(10))?;
+    names.iter().map(|name| IdentifierKind::from_name(name).map_err(|_| unreadable(10))).collect()
+}
+
+/// The text of `owns_declared` for these kinds; nothing if none of them is a declared one.
+pub(crate) fn kinds_text(kinds: &[IdentifierKind]) -> Option<String> {
+    let declared = kinds.iter().filter(|kind| matches!(kind, IdentifierKind::Declared(_)));
+    let names: Vec<&str> = declared.map(IdentifierKind::name).collect();
+    (!names.is_empty()).then(|| serde_json::Value::from(names).to_string())
+}
+
 /// The value that a built-in kind has among these identifiers: its column.
 pub(crate) fn column<'contact>(
     identifiers: &'contact [Identifier],
@@ -49,6 +73,6 @@ pub(crate) fn unreadable(column: usize) -> rusqlite::Error {
 }
 
 /// The text of a column, or nothing where it is null.
-fn text<'row>(row: &'row Row<'_>, column: usize) -> rusqlite::Result<Option<&'row str>> {
+pub(crate) fn text<'row>(row: &'row Row<'_>, column: usize) -> rusqlite::Result<Option<&'row str>> {
     Ok(row.get_ref(column)?.as_str_or_null()?)
 }

@@ -1,29 +1,35 @@
 //! The store as callers see it: opened for writing or for reading, then used through the trait.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use selfsame_rules::{Head, Identifier, Neighbourhood, Plan};
-use selfsame_store::{Decision, Migrations, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Head, Identifier, Plan};
+use selfsame_store::{Decision, Look, Migrations, Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::connection::{OpenError, absolute, open_for_reading, open_for_writing, pending, refuse_others};
+use crate::checkpoint::Checkpoints;
+use crate::connection::{
+    OpenError, absolute, open_for_checkpoints, open_for_reading, open_for_writing, pending, refuse_others,
+};
 use crate::error::store_error;
 use crate::file::OpenedFile;
-use crate::load::load;
+use crate::indexes::Indexes;
+use crate::load::{head, load};
 use crate::lock::{WriterLock, beside};
-use crate::readers::Readers;
 use crate::scan::scan;
-use crate::writer::{self, Job};
+use crate::writer::{Job, Writer};
 
 /// A selfsame database in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
     path: PathBuf,
-    readers: Readers,
+    /// What look-ups are answered from. `None` when opened for reading, where another process may write.
+    indexes: Option<Arc<Indexes>>,
+    closed: AtomicBool,
     /// `None` when opened for reading, and after `close`.
     writing: Mutex<Option<Writing>>,
 }
@@ -48,14 +54,18 @@ impl SqliteStore {
         let path = absolute(path)?;
         refuse_others(&path)?;
         let lock = WriterLock::take(&path).map_err(|error| OpenError::from_lock(&path, error))?;
-        let connection = open_for_writing(&path, migrations)?;
-        let readers = Readers::open(path.clone())?;
-        let file =
-            OpenedFile::at(path.clone()).map_err(|source| OpenError::Io { path: path.clone(), source })?;
+        let mut connection = open_for_writing(&path, migrations)?;
+        let io = |source| OpenError::Io { path: path.clone(), source };
+        let file = OpenedFile::at(path.clone()).map_err(io)?;
+        let checkpoints = Checkpoints::start(&mut connection, open_for_checkpoints(&path)?)
+            .map_err(|error| OpenError::from_checkpoints(&path, error))?;
+        let writer = Writer::new(connection, file.clone(), checkpoints)
+            .map_err(|source| OpenError::Unreadable { path: path.clone(), source })?;
+        let indexes = Some(writer.indexes());
         let (jobs, waiting) = mpsc::channel(16);
-        let thread = writer::start(connection, file.clone(), waiting)
-            .map_err(|source| OpenError::Io { path: path.clone(), source })?;
-        Ok(Self { path, readers, writing: Mutex::new(Some(Writing { jobs, thread, file, lock })) })
+        let thread = writer.start(waiting).map_err(io)?;
+        let writing = Mutex::new(Some(Writing { jobs, thread, file, lock }));
+        Ok(Self { path, indexes, closed: AtomicBool::new(false), writing })
     }
 
     /// Opens the file for reading, beside a process that writes or without one. It changes nothing in it.
@@ -66,8 +76,8 @@ impl SqliteStore {
     pub fn open_for_reading(path: &Path) -> Result<Self, OpenError> {
         let path = absolute(path)?;
         refuse_others(&path)?;
-        let readers = Readers::open(path.clone())?;
-        Ok(Self { path, readers, writing: Mutex::new(None) })
+        drop(open_for_reading(&path)?);
+        Ok(Self { path, indexes: None, closed: AtomicBool::new(false), writing: Mutex::new(None) })
     }
 
     /// Applies pending migrations and returns those that were pending, or only tells them.
@@ -106,6 +116,10 @@ impl SqliteStore {
         writing.as_ref().map(|writing| writing.jobs.clone()).ok_or(StoreError::NotWritable)
     }
 
+    fn refuse_if_closed(&self) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::Acquire) { Err(StoreError::NotWritable) } else { Ok(()) }
+    }
+
     fn file_still_there(&self) -> Result<(), StoreError> {
         let writing = self.writing.lock().expect("nothing panics while it holds this");
         writing.as_ref().map_or(Ok(()), |writing| writing.file.still_there())
@@ -128,27 +142,31 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
-    async fn load(
+    async fn look(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
-    ) -> Result<Neighbourhood, StoreError> {
-        self.readers
-            .run(move |connection| {
-                let transaction = connection.transaction().map_err(store_error)?;
-                load(&transaction, workspace, &identifiers)
-            })
-            .await
+        _identifiers: Vec<Identifier>,
+        look: &mut Look<'_>,
+    ) -> Result<(), StoreError> {
+        self.refuse_if_closed()?;
+        if let Some(indexes) = &self.indexes {
+            return indexes.look(workspace, |index| look(index));
+        }
+        let load = move |connection: &mut Connection| {
+            load(&connection.transaction().map_err(store_error)?, workspace)
+        };
+        look(&self.aside(load).await?.index);
+        Ok(())
     }
 
     async fn write(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        _identifiers: Vec<Identifier>,
         decision: Decision,
     ) -> Result<Plan, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let job = Job { workspace, identifiers, decision, answer };
+        let job = Job { workspace, decision, answer };
         self.jobs()?.send(job).await.map_err(|_| StoreError::NotWritable)?;
         answered.await.map_err(|_| StoreError::failed("the writer ended before it answered"))?
     }
@@ -163,8 +181,12 @@ impl Store for SqliteStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
+        self.refuse_if_closed()?;
         self.file_still_there()?;
-        self.load(WorkspaceKey::DEFAULT, Vec::new()).await.map(|_| ())
+        self.aside(|connection| {
+            head(&connection.transaction().map_err(store_error)?, WorkspaceKey::DEFAULT).map(|_| ())
+        })
+        .await
     }
 
     async fn findings(&self) -> Result<Vec<String>, StoreError> {
@@ -178,7 +200,7 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        self.readers.close().await;
+        self.closed.store(true, Ordering::Release);
         let writing = self.writing.lock().expect("nothing panics while it holds this").take();
         let Some(Writing { jobs, thread, lock, .. }) = writing else { return Ok(()) };
         drop(jobs);

@@ -1,76 +1,209 @@
 //! The one thread that writes, and its connection.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use rusqlite::{Connection, TransactionBehavior};
-use selfsame_rules::{Identifier, Plan};
-use selfsame_store::{Decision, StoreError, WorkspaceKey};
+use rusqlite::{Connection, TransactionBehavior, params};
+use selfsame_rules::{ContactId, IdentityIndex, Plan, Sequence};
+use selfsame_store::{Changes, Decision, StoreError, WorkspaceKey};
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::carry_out::carry_out;
+use crate::carry_out::{advance, append, insert_contacts};
+use crate::checkpoint::Checkpoints;
 use crate::error::{commit_error, store_error};
 use crate::file::OpenedFile;
-use crate::load::load;
+use crate::indexes::Indexes;
+use crate::load::{Loaded, head, load, workspaces};
+use crate::moves::{Move, Moves};
+
+const ADVANCE_LINKS: &str = "UPDATE workspaces SET linked_sequence = ?2 WHERE workspace = ?1";
 
 /// A write that waits for its turn.
 pub(crate) struct Job {
     pub(crate) workspace: WorkspaceKey,
-    pub(crate) identifiers: Vec<Identifier>,
     pub(crate) decision: Decision,
     pub(crate) answer: oneshot::Sender<Result<Plan, StoreError>>,
 }
 
-/// Starts the thread. It ends, and closes its connection, when every sender of `jobs` is gone.
-pub(crate) fn start(
-    mut connection: Connection,
+/// Everything that the thread has.
+pub(crate) struct Writer {
+    connection: Connection,
     file: OpenedFile,
-    mut jobs: mpsc::Receiver<Job>,
-) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name("selfsame-writer".to_owned()).spawn(move || {
-        while let Some(mut job) = jobs.blocking_recv() {
-            let result = write_or_survive(&mut connection, &file, &mut job);
-            // Nobody waits any more if the server is being torn down; what was committed stays so.
-            let _ = job.answer.send(result);
+    indexes: Arc<Indexes>,
+    /// What merges have yet to move.
+    moves: BTreeMap<WorkspaceKey, Moves>,
+    checkpoints: Checkpoints,
+    /// A workspace whose index may not be what is stored: a commit's outcome is unknown, or a fault of ours struck.
+    doubtful: Option<WorkspaceKey>,
+}
+
+/// What came of trying to move rows that wait.
+enum Moved {
+    Some,
+    Failed,
+}
+
+impl Writer {
+    /// Reads everything into memory.
+    pub(crate) fn new(
+        mut connection: Connection,
+        file: OpenedFile,
+        checkpoints: Checkpoints,
+    ) -> Result<Self, StoreError> {
+        let (mut indexes, mut moves) = (Vec::new(), BTreeMap::new());
+        let transaction = connection.transaction().map_err(store_error)?;
+        for workspace in workspaces(&transaction)? {
+            let loaded = load(&transaction, workspace)?;
+            indexes.push((workspace, loaded.index));
+            moves.insert(workspace, Moves::from(loaded.moves));
         }
-        close(connection);
-    })
+        drop(transaction);
+        let indexes = Arc::new(Indexes::new(indexes));
+        Ok(Self { connection, file, indexes, moves, checkpoints, doubtful: None })
+    }
+
+    /// What others look at.
+    pub(crate) fn indexes(&self) -> Arc<Indexes> {
+        Arc::clone(&self.indexes)
+    }
+
+    /// Starts the thread. It ends, and closes its connection, when every sender of `jobs` is gone.
+    pub(crate) fn start(self, jobs: mpsc::Receiver<Job>) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("selfsame-writer".to_owned()).spawn(move || self.run(jobs))
+    }
+
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut moving = true;
+        loop {
+            // Rows that wait are moved while nobody else waits. After a failure, not before somebody writes again.
+            let job = if moving && self.moves_wait() {
+                match jobs.try_recv() {
+                    Ok(job) => job,
+                    Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                        moving = matches!(self.move_rows(), Moved::Some);
+                        continue;
+                    }
+                }
+            } else {
+                let Some(job) = jobs.blocking_recv() else { break };
+                job
+            };
+            moving = true;
+            self.answer(job);
+        }
+        self.close();
+    }
+
+    fn answer(&mut self, mut job: Job) {
+        let workspace = job.workspace;
+        // A panic on the way, in a decision for example, is a fault of ours; it costs its own batch, not the writer.
+        // The transaction is rolled back as the stack unwinds.
+        let result = catch_unwind(AssertUnwindSafe(|| self.write(&mut job))).unwrap_or_else(|_| {
+            self.doubtful = Some(workspace);
+            Err(StoreError::failed("the write panicked"))
+        });
+        // Nobody waits any more if the server is being torn down; what was committed stays so.
+        let _ = job.answer.send(result);
+        self.checkpoints.after_commit(&self.connection);
+    }
+
+    /// Decide on what is in memory, write, and only then show it.
+    fn write(&mut self, job: &mut Job) -> Result<Plan, StoreError> {
+        self.file.still_there()?;
+        self.read_anew_if_doubtful()?;
+        let workspace = job.workspace;
+        let plan = self.indexes.look(workspace, |index| (job.decision)(index))?;
+        let Some(last) = plan.events.last() else { return Ok(plan) };
+        let changes = Changes::of(&plan.events);
+        let new_moves = self.indexes.look(workspace, |index| moves_of(&changes, index, &plan))?;
+        let moves = self.moves.entry(workspace).or_default();
+
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+        append(&transaction, workspace, &plan.events).map_err(store_error)?;
+        insert_contacts(&transaction, workspace, &changes).map_err(store_error)?;
+        let (written, linked) =
+            moves.write(&transaction, workspace, &new_moves, last.sequence).map_err(store_error)?;
+        advance(&transaction, workspace, last, changes.last_contact(), linked).map_err(store_error)?;
+        transaction.commit().map_err(|error| {
+            self.doubtful = Some(workspace);
+            commit_error(error)
+        })?;
+
+        moves.extend(new_moves);
+        moves.forget(written);
+        self.indexes.follow(workspace, &plan.events).inspect_err(|_| self.doubtful = Some(workspace))?;
+        Ok(plan)
+    }
+
+    fn moves_wait(&self) -> bool {
+        self.moves.values().any(|moves| !moves.is_empty())
+    }
+
+    /// One transaction that moves rows, and nothing else.
+    fn move_rows(&mut self) -> Moved {
+        let waiting = self.moves.iter_mut().find(|(_, moves)| !moves.is_empty());
+        let Some((workspace, moves)) = waiting else { return Moved::Some };
+        let moved = move_rows(&mut self.connection, *workspace, moves);
+        self.checkpoints.after_commit(&self.connection);
+        match moved {
+            Ok(()) => Moved::Some,
+            Err(error) => {
+                tracing::warn!(%error, "could not move the rows of a merge yet; answers are right all the same");
+                Moved::Failed
+            }
+        }
+    }
+
+    /// Reads a workspace anew whose index may differ from what is stored.
+    fn read_anew_if_doubtful(&mut self) -> Result<(), StoreError> {
+        let Some(workspace) = self.doubtful else { return Ok(()) };
+        let transaction = self.connection.transaction().map_err(store_error)?;
+        let Loaded { index, moves } = load(&transaction, workspace)?;
+        self.indexes.replace(workspace, index)?;
+        self.moves.insert(workspace, Moves::from(moves));
+        self.doubtful = None;
+        Ok(())
+    }
+
+    /// Copies the log back into the file, so that what is left is one file, and says so if it can't.
+    fn close(self) {
+        self.checkpoints.end();
+        let checkpoint = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        if let Err(error) = checkpoint {
+            tracing::warn!(%error, "could not fold the write-ahead log into the database; the next start will");
+        }
+        if let Err((_, error)) = self.connection.close() {
+            tracing::warn!(%error, "could not close the database; the next start recovers it");
+        }
+    }
 }
 
-/// A panic on the way, in a decision for example, is a fault of ours; it costs its own batch, not the writer.
-/// The transaction is rolled back as the stack unwinds.
-fn write_or_survive(
+/// The stored rows that the plan's merges move: each former primary and all that link to it.
+fn moves_of(changes: &Changes, index: &IdentityIndex, plan: &Plan) -> Vec<Move> {
+    let Some(first) = plan.events.first() else { return Vec::new() };
+    let of_one = |(former, (survivor, at)): (&ContactId, &(ContactId, _))| {
+        let (survivor, at, sequence) = (*survivor, *at, first.sequence);
+        index.followers(*former).map(move |id| Move { id, survivor, at, sequence }).collect::<Vec<_>>()
+    };
+    changes.moved.iter().flat_map(of_one).collect()
+}
+
+fn move_rows(
     connection: &mut Connection,
-    file: &OpenedFile,
-    job: &mut Job,
-) -> Result<Plan, StoreError> {
-    catch_unwind(AssertUnwindSafe(|| write(connection, file, job)))
-        .unwrap_or_else(|_| Err(StoreError::failed("the write panicked")))
-}
-
-/// Load, decide, write, in one transaction that holds SQLite's write lock from its start.
-fn write(connection: &mut Connection, file: &OpenedFile, job: &mut Job) -> Result<Plan, StoreError> {
-    file.still_there()?;
+    workspace: WorkspaceKey,
+    moves: &mut Moves,
+) -> Result<(), StoreError> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
-    let neighbourhood = load(&transaction, job.workspace, &job.identifiers)?;
-    let plan = (job.decision)(neighbourhood);
-    if plan.events.is_empty() {
-        transaction.rollback().map_err(store_error)?;
-        return Ok(plan);
-    }
-    carry_out(&transaction, job.workspace, &plan).map_err(store_error)?;
+    let (head, _) = head(&transaction, workspace)?;
+    let (written, Sequence(linked)) =
+        moves.write(&transaction, workspace, &[], head.last_sequence).map_err(store_error)?;
+    transaction.execute(ADVANCE_LINKS, params![workspace.0, linked]).map_err(store_error)?;
     transaction.commit().map_err(commit_error)?;
-    Ok(plan)
-}
-
-/// Copies the log back into the file, so that what is left is one file, and says so if it can't.
-fn close(connection: Connection) {
-    let checkpoint = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
-    if let Err(error) = checkpoint {
-        tracing::warn!(%error, "could not fold the write-ahead log into the database; the next start will");
-    }
-    if let Err((_, error)) = connection.close() {
-        tracing::warn!(%error, "could not close the database; the next start recovers it");
-    }
+    moves.forget(written);
+    Ok(())
 }

@@ -1,0 +1,72 @@
+//! Rows that a merge moves to another primary. A merge is one event, and is seen at once by whoever asks; its rows
+//! follow with the next transactions, a bounded number in each, so that nobody waits for a merge of very many.
+
+use std::collections::VecDeque;
+
+use rusqlite::{Transaction, params};
+use selfsame_rules::{ContactId, Sequence, Timestamp};
+use selfsame_store::WorkspaceKey;
+
+/// The most rows that one transaction moves: a few milliseconds.
+pub(crate) const MOVES_AT_ONCE: usize = 2_000;
+
+pub(crate) const MOVE: &str =
+    "UPDATE contacts SET linked_id = ?3, updated_at_ms = ?4 WHERE workspace = ?1 AND id = ?2";
+
+/// A row that moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Move {
+    pub(crate) id: ContactId,
+    pub(crate) survivor: ContactId,
+    pub(crate) at: Timestamp,
+    /// The merge that moves it, or one before that.
+    pub(crate) sequence: Sequence,
+}
+
+/// The moves of a workspace that wait, in the order of the log.
+#[derive(Debug, Default)]
+pub(crate) struct Moves(VecDeque<Move>);
+
+impl From<Vec<Move>> for Moves {
+    fn from(moves: Vec<Move>) -> Self {
+        Self(moves.into())
+    }
+}
+
+impl Moves {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn extend(&mut self, moves: Vec<Move>) {
+        self.0.extend(moves);
+    }
+
+    /// Writes the first of those that wait, followed by `new` ones, up to the bound. Nothing is forgotten until
+    /// [`Self::forget`], since the transaction may yet fail.
+    ///
+    /// Returns how many were written, and the event up to which all rows then link as the log says, `last` being the
+    /// end of it.
+    pub(crate) fn write(
+        &self,
+        transaction: &Transaction<'_>,
+        workspace: WorkspaceKey,
+        new: &[Move],
+        last: Sequence,
+    ) -> rusqlite::Result<(usize, Sequence)> {
+        let mut statement = transaction.prepare_cached(MOVE)?;
+        let mut waiting = self.0.iter().chain(new);
+        let mut written = 0;
+        for Move { id, survivor, at, .. } in waiting.by_ref().take(MOVES_AT_ONCE) {
+            statement.execute(params![workspace.0, id.0, survivor.0, at.as_milliseconds()])?;
+            written += 1;
+        }
+        let linked = waiting.next().map_or(last, |next| Sequence(next.sequence.0 - 1));
+        Ok((written, linked))
+    }
+
+    /// Forgets the first `count`, which are written and committed.
+    pub(crate) fn forget(&mut self, count: usize) {
+        self.0.drain(..count);
+    }
+}
