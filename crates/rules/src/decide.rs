@@ -51,6 +51,26 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
     plan
 }
 
+/// The customer of an observation that changes nothing; `None` if it would change something.
+///
+/// What [`decide`] answers with a plan without events, for less: most observations are of this sort.
+///
+/// ```
+/// use selfsame_rules::{
+///     Actor, Head, IdentifierKind, Neighbourhood, Observation, SeenIdentifier, recognise,
+/// };
+///
+/// let email = SeenIdentifier::parse(&IdentifierKind::Email, "doc@hill.edu").unwrap();
+/// let seen = Observation::new(Actor::named("example"), email).unwrap();
+/// assert_eq!(recognise(&Neighbourhood::new(Head::EMPTY, [], []).unwrap(), &seen), None);
+/// ```
+pub fn recognise<I: Identities + ?Sized>(identities: &I, observation: &Observation) -> Option<IdentityView> {
+    match decide_one(identities, observation) {
+        (None, primary) => Some(IdentityView::of(identities, primary)),
+        (Some(_), _) => None,
+    }
+}
+
 /// Picks the contact that stays primary when several identities become one.
 ///
 /// `primaries`: the age of each identity's primary, (`created_at`, id), in any order, at least one. The oldest wins; a
@@ -87,7 +107,18 @@ pub(crate) fn decide_one<I: Identities + ?Sized>(
             None => owns.push(identifier.kind().clone()),
         }
     }
-    let news = new_contact(identities.head(), owns);
+    outcome_of(identities.head(), touched, owns, |primary| identities.created_at(primary))
+}
+
+/// What becomes of an observation that touches the identities of these primaries and has these kinds of identifiers
+/// that nobody owns: at least one of either. With it, the primary of the identity that it belongs to.
+pub(crate) fn outcome_of(
+    head: Head,
+    mut touched: Vec<ContactId>,
+    owns: Vec<IdentifierKind>,
+    created_at: impl Fn(ContactId) -> Timestamp,
+) -> (Option<Outcome>, ContactId) {
+    let news = new_contact(head, owns);
     if touched.is_empty() {
         let contact = news.expect("identifiers that nobody owns are new");
         let primary = contact.id;
@@ -96,7 +127,7 @@ pub(crate) fn decide_one<I: Identities + ?Sized>(
     if let ([primary], None) = (touched.as_slice(), &news) {
         return (None, *primary);
     }
-    let age = |primary: ContactId| (identities.created_at(primary), primary);
+    let age = |primary: ContactId| (created_at(primary), primary);
     let survivor = surviving_primary(touched.iter().map(|primary| age(*primary)));
     touched.retain(|primary| *primary != survivor);
     touched.sort_by_key(|primary| age(*primary));

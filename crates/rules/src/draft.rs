@@ -3,19 +3,24 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 
+use foldhash::fast::FixedState;
+
 use crate::{Contact, ContactId, Event, Head, Identifier, Identities, Members, Tables, Timestamp, apply};
+
+/// A batch is bounded, and so is what values that collide could cost in it: a quick hash will do.
+type Map<Key, Value> = HashMap<Key, Value, FixedState>;
 
 /// What is stored, as it will be when the events drafted so far are carried out. What is stored is not copied: the
 /// cost depends on the batch alone.
 pub(crate) struct Draft<'stored, I: Identities + ?Sized> {
     stored: &'stored I,
     head: Head,
-    made: HashMap<ContactId, Made>,
-    owners: HashMap<Identifier, ContactId>,
+    made: Map<ContactId, Made>,
+    owners: Map<Identifier, ContactId>,
     /// Where each primary went that a merge of this batch demoted.
-    survivors: HashMap<ContactId, ContactId>,
+    survivors: Map<ContactId, ContactId>,
     /// What makes up each identity that this batch changed, by its primary.
-    changed: HashMap<ContactId, Parts>,
+    changed: Map<ContactId, Parts>,
 }
 
 /// A contact that the batch made.
@@ -38,10 +43,10 @@ impl<'stored, I: Identities + ?Sized> Draft<'stored, I> {
         Self {
             stored,
             head: stored.head(),
-            made: HashMap::new(),
-            owners: HashMap::new(),
-            survivors: HashMap::new(),
-            changed: HashMap::new(),
+            made: Map::default(),
+            owners: Map::default(),
+            survivors: Map::default(),
+            changed: Map::default(),
         }
     }
 

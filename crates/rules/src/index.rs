@@ -2,6 +2,7 @@
 //! the disk, and for decisions on many observations at once.
 
 mod contacts;
+mod reconcile;
 mod values;
 
 use std::collections::BTreeMap;
@@ -172,6 +173,22 @@ impl IdentityIndex {
         Ok(())
     }
 
+    /// The contact that owns a value.
+    fn owner_of(&self, kind: &IdentifierKind, text: &str) -> Option<Place> {
+        self.values.owner(self.values.find(self.known_number_of(kind)?, text)?)
+    }
+
+    /// Moves a primary, and all that link to it, to another.
+    fn move_to(&mut self, former: ContactId, survivor: ContactId) -> Result<(), Incoherent> {
+        let to = self.primary(former, survivor)?;
+        let from = self.primary(former, former)?;
+        self.contacts.relink(from, to);
+        if let Some(deleted) = self.deleted.remove(&former) {
+            self.deleted.entry(survivor).or_default().extend(deleted);
+        }
+        Ok(())
+    }
+
     /// The number of a kind; a new one gets the next.
     fn number_of(&mut self, kind: &IdentifierKind) -> Result<u8, TooLarge> {
         if let Some(number) = self.known_number_of(kind) {
@@ -205,8 +222,7 @@ impl Identities for IdentityIndex {
     }
 
     fn owner(&self, identifier: &Identifier) -> Option<ContactId> {
-        let number = self.known_number_of(identifier.kind())?;
-        let owner = self.values.get(self.values.find(number, identifier.value())?).owner?;
+        let owner = self.owner_of(identifier.kind(), identifier.value())?;
         Some(self.contacts.id(self.contacts.primary(owner)))
     }
 
@@ -216,9 +232,9 @@ impl Identities for IdentityIndex {
 
     fn members(&self, primary: ContactId, members: &mut Members) {
         for place in self.contacts.identity(self.told(primary)) {
-            let borne = self.contacts.borne(place).map(|value| self.values.get(value));
-            let owned = borne.filter(|value| value.owner == Some(place));
-            let brought = owned.map(|value| {
+            let borne = self.contacts.borne(place);
+            let owned = borne.filter(|value| self.values.owner(*value) == Some(place));
+            let brought = owned.map(|value| self.values.get(value)).map(|value| {
                 Identifier::from_stored(self.kinds[usize::from(value.kind)].clone(), value.text)
             });
             members.add(self.contacts.created_at(place), self.contacts.id(place), brought);
@@ -252,12 +268,6 @@ impl Tables for IdentityIndex {
     }
 
     fn relink(&mut self, former: ContactId, survivor: ContactId, _: Timestamp) -> Result<(), Incoherent> {
-        let to = self.primary(former, survivor)?;
-        let from = self.primary(former, former)?;
-        self.contacts.relink(from, to);
-        if let Some(deleted) = self.deleted.remove(&former) {
-            self.deleted.entry(survivor).or_default().extend(deleted);
-        }
-        Ok(())
+        self.move_to(former, survivor)
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use selfsame_rules::{Identities, IdentityView, Observation, decide};
+use selfsame_rules::{Identities, IdentityView, Observation, recognise};
 use selfsame_store::{Store, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
 
@@ -35,7 +35,6 @@ impl Default for EngineSettings {
 #[derive(Clone)]
 pub struct Engine {
     store: Arc<dyn Store>,
-    clock: Arc<dyn Clock>,
     workspace: WorkspaceKey,
     queue: Arc<Queue>,
     answer_timeout: Duration,
@@ -68,8 +67,8 @@ impl Engine {
         workspace: WorkspaceKey,
         settings: EngineSettings,
     ) -> Self {
-        let queue = Arc::new(Queue::start(Arc::clone(&store), Arc::clone(&clock), workspace, settings));
-        Self { store, clock, workspace, queue, answer_timeout: settings.answer_timeout }
+        let queue = Arc::new(Queue::start(Arc::clone(&store), clock, workspace, settings));
+        Self { store, workspace, queue, answer_timeout: settings.answer_timeout }
     }
 
     /// The customer that the observation belongs to, after whatever it changes is durable.
@@ -84,14 +83,11 @@ impl Engine {
         let deadline = Instant::now() + self.answer_timeout;
         let too_slow = Arc::new(TooSlow(self.answer_timeout));
         let identifiers = observation.identifiers().cloned().collect();
-        let mut unchanged = None;
-        let mut look = |identities: &dyn Identities| {
-            let mut plan = decide(identities, std::slice::from_ref(&observation), self.clock.now());
-            unchanged = if plan.events.is_empty() { plan.answers.pop() } else { None };
-        };
+        let mut known = None;
+        let mut look = |identities: &dyn Identities| known = recognise(identities, &observation);
         let looked = timeout_at(deadline, self.store.look(self.workspace, identifiers, &mut look)).await;
         looked.map_err(|_| StoreError::Unavailable(Arc::<TooSlow>::clone(&too_slow)))??;
-        if let Some(answer) = unchanged {
+        if let Some(answer) = known {
             return Ok(answer);
         }
         // What was decided on this load may be stale by the time that it is our turn: decided again under the lock.

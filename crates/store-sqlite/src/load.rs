@@ -69,7 +69,8 @@ pub(crate) fn load(transaction: &Transaction<'_>, workspace: WorkspaceKey) -> Re
     let (into, rows) = sync_channel(4);
     std::thread::scope(|scope| {
         let building = scope.spawn(|| build(IdentityIndex::new(head, seed), rows, &merges));
-        let read = read(transaction, workspace, into).map_err(store_error);
+        let read = read(transaction, workspace, &into).map_err(store_error);
+        drop(into);
         let built = building.join().map_err(|_| StoreError::failed("building the index panicked"))?;
         // The builder stops early if a row can't be, and then the reader has nobody to read for.
         let loaded = built?;
@@ -108,7 +109,7 @@ impl Rows {
 fn read(
     transaction: &Transaction<'_>,
     workspace: WorkspaceKey,
-    into: SyncSender<Rows>,
+    into: &SyncSender<Rows>,
 ) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare(PLACES)?;
     let mut stored = statement.query([workspace.0])?;

@@ -3,6 +3,8 @@
 //! These shapes are the log's format. A change of them raises [`FORMAT`] and keeps reading the older ones.
 //! Deliberately absent: the columns beside them (sequence, time, kind, cause), which each store has as such.
 
+use std::borrow::Cow;
+
 use selfsame_rules::{
     Actor, AdoptedFrom, ContactId, Event, Identifier, IdentifierKind, NewContact, Outcome, Precedence,
     SeenIdentifier, Sequence, Timestamp, UnborneText,
@@ -60,37 +62,42 @@ pub enum UnreadableEvent {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EvidenceText {
-    kind: String,
-    value: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    as_sent: Option<String>,
+struct EvidenceText<'text> {
+    #[serde(borrow)]
+    kind: Cow<'text, str>,
+    #[serde(borrow)]
+    value: Cow<'text, str>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    as_sent: Option<Cow<'text, str>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct CreatedText {
-    contact: ContactText,
+struct CreatedText<'text> {
+    #[serde(borrow)]
+    contact: ContactText<'text>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct AttachedText {
+struct AttachedText<'text> {
     primary: i64,
-    contact: ContactText,
+    #[serde(borrow)]
+    contact: ContactText<'text>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct MergedText {
+struct MergedText<'text> {
     survivor: i64,
     former_primaries: Vec<i64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    contact: Option<ContactText>,
+    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
+    contact: Option<ContactText<'text>>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct AdoptedText {
-    contact: ContactText,
+struct AdoptedText<'text> {
+    #[serde(borrow)]
+    contact: ContactText<'text>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     linked_to: Option<i64>,
     updated_at: i64,
@@ -123,9 +130,10 @@ struct LeftText {
 }
 
 #[derive(Serialize, Deserialize)]
-struct ContactText {
+struct ContactText<'text> {
     id: i64,
-    owns: Vec<String>,
+    #[serde(borrow)]
+    owns: Vec<Cow<'text, str>>,
 }
 
 /// The row that records `event`.
@@ -147,13 +155,13 @@ struct ContactText {
 /// assert_eq!(read(&row).unwrap(), event);
 /// ```
 pub fn write(event: &Event) -> EventRow {
-    let evidence: Vec<EvidenceText> = event
+    let evidence: Vec<EvidenceText<'_>> = event
         .evidence
         .iter()
         .map(|seen| EvidenceText {
-            kind: seen.identifier().kind().name().to_owned(),
-            value: seen.identifier().value().to_owned(),
-            as_sent: seen.as_sent().map(str::to_owned),
+            kind: seen.identifier().kind().name().into(),
+            value: seen.identifier().value().into(),
+            as_sent: seen.as_sent().map(Cow::from),
         })
         .collect();
     let outcome = match &event.outcome {
@@ -197,7 +205,7 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
     if row.format != FORMAT {
         return Err(UnreadableEvent::LaterFormat(row.format));
     }
-    let evidence: Vec<EvidenceText> = parse("evidence", &row.evidence)?;
+    let evidence: Vec<EvidenceText<'_>> = parse("evidence", &row.evidence)?;
     let evidence = evidence
         .iter()
         .map(|seen| {
@@ -207,15 +215,15 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
         .collect::<Result<_, _>>()?;
     let outcome = match row.kind.as_str() {
         "created" => {
-            let created: CreatedText = parse("outcome", &row.outcome)?;
+            let created: CreatedText<'_> = parse("outcome", &row.outcome)?;
             Outcome::Created { contact: contact(&created.contact)? }
         }
         "attached" => {
-            let attached: AttachedText = parse("outcome", &row.outcome)?;
+            let attached: AttachedText<'_> = parse("outcome", &row.outcome)?;
             Outcome::Attached { primary: ContactId(attached.primary), contact: contact(&attached.contact)? }
         }
         "merged" => {
-            let merged: MergedText = parse("outcome", &row.outcome)?;
+            let merged: MergedText<'_> = parse("outcome", &row.outcome)?;
             Outcome::Merged {
                 survivor: ContactId(merged.survivor),
                 former_primaries: merged.former_primaries.into_iter().map(ContactId).collect(),
@@ -223,7 +231,7 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
             }
         }
         "adopted" => {
-            let adopted: AdoptedText = parse("outcome", &row.outcome)?;
+            let adopted: AdoptedText<'_> = parse("outcome", &row.outcome)?;
             Outcome::Adopted {
                 contact: contact(&adopted.contact)?,
                 linked_to: adopted.linked_to.map(ContactId),
@@ -256,11 +264,11 @@ fn parse<'text, T: Deserialize<'text>>(column: &'static str, text: &'text str) -
     })
 }
 
-fn contact_text(contact: &NewContact) -> ContactText {
-    ContactText { id: contact.id.0, owns: contact.owns.iter().map(|kind| kind.name().to_owned()).collect() }
+fn contact_text(contact: &NewContact) -> ContactText<'_> {
+    ContactText { id: contact.id.0, owns: contact.owns.iter().map(|kind| kind.name().into()).collect() }
 }
 
-fn contact(text: &ContactText) -> Result<NewContact, UnreadableEvent> {
+fn contact(text: &ContactText<'_>) -> Result<NewContact, UnreadableEvent> {
     let owns = text.owns.iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
     Ok(NewContact { id: ContactId(text.id), owns })
 }
