@@ -19,7 +19,7 @@ use support::world::World;
 
 /// An observation, the clock at it, and whether a batch ends after it.
 #[derive(Clone, Debug)]
-struct Step {
+pub(crate) struct Step {
     sent: Vec<(String, String)>,
     clock: i64,
     ends_batch: bool,
@@ -49,12 +49,12 @@ fn history(steps_max: usize) -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// How often a history that fails is made smaller and played again.
-const SHRINKS_MAX: u32 = 20_000;
+pub(crate) const SHRINKS_MAX: u32 = 20_000;
 /// The same where nobody will read it, and playing takes long.
-const SHRINKS_OF_CONTROLS_MAX: u32 = 10;
+pub(crate) const SHRINKS_OF_CONTROLS_MAX: u32 = 10;
 
 /// Runs `judge` over many random histories; proptest shrinks the first that it doesn't pass.
-fn over_histories(
+pub(crate) fn over_histories(
     cases: u32,
     steps_max: usize,
     shrinks_max: u32,
@@ -69,17 +69,17 @@ fn over_histories(
 }
 
 /// The steps in batches, each dated by the clock of its first step.
-fn batches(history: &[Step]) -> Vec<(Vec<&Step>, i64)> {
+pub(crate) fn batches(history: &[Step]) -> Vec<(Vec<&Step>, i64)> {
     let batches = history.split_inclusive(|step| step.ends_batch);
     batches.map(|batch| (batch.iter().collect(), batch[0].clock)).collect()
 }
 
-fn observations(batch: &[&Step]) -> Vec<Observation> {
+pub(crate) fn observations(batch: &[&Step]) -> Vec<Observation> {
     batch.iter().map(|step| observation(&step.sent).expect("every generated value is valid")).collect()
 }
 
 /// What the model answers to a batch.
-fn model_answers(model: &mut Model, batch: &[&Step], clock: i64) -> Vec<ModelAnswer> {
+pub(crate) fn model_answers(model: &mut Model, batch: &[&Step], clock: i64) -> Vec<ModelAnswer> {
     let answer = |step: &&Step| {
         let seen: Vec<_> = step.sent.iter().map(|(kind, value)| (kind.as_str(), value.as_str())).collect();
         model.identify(&seen, clock).0
@@ -87,7 +87,7 @@ fn model_answers(model: &mut Model, batch: &[&Step], clock: i64) -> Vec<ModelAns
     batch.iter().map(answer).collect()
 }
 
-fn as_model_answer(view: &IdentityView) -> ModelAnswer {
+pub(crate) fn as_model_answer(view: &IdentityView) -> ModelAnswer {
     let value = |value: &Identifier| (value.kind().name().to_owned(), value.value().to_owned());
     ModelAnswer {
         primary: view.primary.0,

@@ -1,0 +1,86 @@
+//! A database of an earlier schema is brought to this one, and nothing is lost on the way.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use selfsame_rules::{Identities, Timestamp, decide};
+use selfsame_service::check::check;
+use selfsame_store::{Store, WorkspaceKey};
+use support::backend::{observation, rows_of};
+use support::server::open_sqlite;
+
+/// What the first schema had otherwise: who owns a value was a table, with an index of its own order.
+const BACK_TO_THE_FIRST: &str = "
+    CREATE TABLE owners (
+        workspace  INTEGER NOT NULL,
+        kind       TEXT    NOT NULL,
+        value      TEXT    NOT NULL,
+        contact_id INTEGER NOT NULL,
+        PRIMARY KEY (workspace, kind, value)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO owners SELECT workspace, kind, value, contact_id FROM identifiers;
+    DROP VIEW identifiers;
+    ALTER TABLE owners RENAME TO identifiers;
+    DROP VIEW \"Contact\";
+    ALTER TABLE contacts DROP COLUMN owns_email;
+    ALTER TABLE contacts DROP COLUMN owns_phone;
+    ALTER TABLE contacts DROP COLUMN owns_declared;
+    ALTER TABLE workspaces DROP COLUMN linked_sequence;
+    CREATE INDEX contacts_by_primary ON contacts (workspace, linked_id) WHERE linked_id IS NOT NULL;
+    CREATE VIEW \"Contact\" AS SELECT id FROM contacts;
+    DELETE FROM refinery_schema_history WHERE version > 1;";
+
+async fn fill(path: &Path) {
+    let store = open_sqlite(path);
+    for (at, sent) in [
+        &[("email", "a@x.org"), ("phone", "1")][..],
+        &[("email", "b@x.org"), ("phone", "1")],
+        &[("phone", "2"), ("customerId", "C7"), ("deviceId", "D1")],
+        &[("phone", "3"), ("customerId", "C7"), ("deviceId", "D2")],
+        &[("email", "a@x.org"), ("customerId", "C7")],
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let sent: Vec<_> = sent.iter().map(|(kind, text)| ((*kind).to_owned(), (*text).to_owned())).collect();
+        let seen = observation(&sent).expect("it is valid");
+        let at = Timestamp::from_milliseconds(i64::try_from(at).expect("few"));
+        let decision = Box::new(move |stored: &dyn Identities| decide(stored, &[seen.clone()], at));
+        store.write(WorkspaceKey::DEFAULT, Vec::new(), decision).await.expect("there is room");
+    }
+    store.close().await.expect("it closes");
+}
+
+/// Who owns what, as the tables tell.
+fn owners(path: &Path) -> Vec<String> {
+    let connection = Connection::open(path).expect("it is closed");
+    let mut statement = connection
+        .prepare("SELECT kind || ' ' || value || ' ' || contact_id FROM identifiers ORDER BY 1")
+        .expect("both schemas have it");
+    statement
+        .query_map([], |row| row.get(0))
+        .expect("no parameters")
+        .collect::<Result<_, _>>()
+        .expect("texts")
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_to_this_one() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("selfsame.db");
+    fill(&path).await;
+    let owners_before = owners(&path);
+    assert_eq!(owners_before.len(), 8, "{owners_before:?}");
+    let connection = Connection::open(&path).expect("it is closed");
+    connection.execute_batch(BACK_TO_THE_FIRST).expect("it is a database of this schema");
+    connection.close().expect("nothing is running");
+    assert_eq!(owners(&path), owners_before);
+
+    let store = open_sqlite(&path);
+    let report = check(&*store, WorkspaceKey::DEFAULT).await.expect("it can be read");
+    assert_eq!((report.faults, report.identifiers), (Vec::new(), 8));
+    let rows = rows_of(&*store).await;
+    assert_eq!(rows.iter().map(|row| row.linked_to).collect::<Vec<_>>(), [None, Some(1), Some(1), Some(1)]);
+    store.close().await.expect("it closes");
+    assert_eq!(owners(&path), owners_before);
+}
