@@ -30,11 +30,9 @@ fn play(history: &[Step], follows: impl Fn(&Event) -> bool) -> Result<(), TestCa
         prop_assert_eq!(reconciled(&mut bulk, &seen, clock_at), outcomes(&plan.events));
         prop_assert_eq!(bulk.head(), plan.events.last().map_or(bulk.head(), |_| index.head()));
         world.identify(&seen, clock_at);
-        for one in &seen {
-            let view = recognise(&index, one);
-            prop_assert!(view.is_some(), "what was followed is known");
-            prop_assert_eq!(&view, &recognise(&bulk, one));
-        }
+        let views = recognise(&index, &seen);
+        prop_assert!(views.is_some(), "what was followed is known");
+        prop_assert_eq!(views, recognise(&bulk, &seen));
     }
     prop_assert_eq!(views(&index, &world), views(&bulk, &world));
     prop_assert_eq!(views(&index, &world), views(&read_back(&world, index.head()), &world));
@@ -78,11 +76,11 @@ fn read_back(world: &World, head: Head) -> IdentityIndex {
 }
 
 /// What each identifier that was ever seen is answered.
-fn views(index: &IdentityIndex, world: &World) -> Vec<Option<IdentityView>> {
+fn views(index: &IdentityIndex, world: &World) -> Vec<Option<Vec<IdentityView>>> {
     let alone = |identifier: &selfsame_rules::Identifier| {
         let sent = [(identifier.kind().name().to_owned(), identifier.value().to_owned())];
         let one = support::backend::observation(&sent).expect("it was one before");
-        recognise(index, &one)
+        recognise(index, &[one])
     };
     world.owners.keys().map(alone).collect()
 }

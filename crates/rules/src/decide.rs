@@ -51,7 +51,7 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
     plan
 }
 
-/// The customer of an observation that changes nothing; `None` if it would change something.
+/// The customers of observations that change nothing; `None` if one of them would change something.
 ///
 /// What [`decide`] answers with a plan without events, for less: most observations are of this sort.
 ///
@@ -62,13 +62,16 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
 ///
 /// let email = SeenIdentifier::parse(&IdentifierKind::Email, "doc@hill.edu").unwrap();
 /// let seen = Observation::new(Actor::named("example"), email).unwrap();
-/// assert_eq!(recognise(&Neighbourhood::new(Head::EMPTY, [], []).unwrap(), &seen), None);
+/// assert_eq!(recognise(&Neighbourhood::new(Head::EMPTY, [], []).unwrap(), &[seen]), None);
 /// ```
-pub fn recognise<I: Identities + ?Sized>(identities: &I, observation: &Observation) -> Option<IdentityView> {
-    match decide_one(identities, observation) {
-        (None, primary) => Some(IdentityView::of(identities, primary)),
+pub fn recognise<I: Identities + ?Sized>(identities: &I, batch: &[Observation]) -> Option<Vec<IdentityView>> {
+    let unchanged = |observation| match decide_one(identities, observation) {
+        (None, primary) => Some(primary),
         (Some(_), _) => None,
-    }
+    };
+    // Views are large, and all for nothing if the last of the batch is new.
+    let primaries = batch.iter().map(unchanged).collect::<Option<Vec<ContactId>>>()?;
+    Some(primaries.into_iter().map(|primary| IdentityView::of(identities, primary)).collect())
 }
 
 /// Picks the contact that stays primary when several identities become one.

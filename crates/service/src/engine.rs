@@ -1,4 +1,4 @@
-//! What the doors call: one observation in, the customer that it belongs to out.
+//! What the doors call: observations in, the customers that they belong to out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +37,7 @@ pub struct Engine {
     store: Arc<dyn Store>,
     workspace: WorkspaceKey,
     queue: Arc<Queue>,
+    job_observations_max: usize,
     answer_timeout: Duration,
 }
 
@@ -67,8 +68,9 @@ impl Engine {
         workspace: WorkspaceKey,
         settings: EngineSettings,
     ) -> Self {
+        let job_observations_max = settings.batch_observations_max.min(settings.queue_length_max);
         let queue = Arc::new(Queue::start(Arc::clone(&store), clock, workspace, settings));
-        Self { store, workspace, queue, answer_timeout: settings.answer_timeout }
+        Self { store, workspace, queue, job_observations_max, answer_timeout: settings.answer_timeout }
     }
 
     /// The customer that the observation belongs to, after whatever it changes is durable.
@@ -80,20 +82,43 @@ impl Engine {
     /// [`IdentifyError`]; except for [`StoreError::OutcomeUnknown`], nothing was stored. Sending the same
     /// observation again is always safe.
     pub async fn identify(&self, observation: Observation) -> Result<IdentityView, IdentifyError> {
+        let mut views = self.identify_all(vec![observation]).await?;
+        Ok(views.pop().expect("one observation has one answer"))
+    }
+
+    /// The customers that the observations belong to, each as of its observation, as if they came one by one;
+    /// after whatever they change is durable.
+    ///
+    /// They are one job: one read; and if they change anything, one entry of the queue and one transaction. More
+    /// than [`Engine::job_observations_max`] are refused as soon as they change something.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::identify`], for all of them alike.
+    pub async fn identify_all(
+        &self,
+        observations: Vec<Observation>,
+    ) -> Result<Vec<IdentityView>, IdentifyError> {
         let deadline = Instant::now() + self.answer_timeout;
-        let too_slow = Arc::new(TooSlow(self.answer_timeout));
-        let identifiers = observation.identifiers().cloned().collect();
+        let too_slow = || Arc::new(TooSlow(self.answer_timeout));
+        let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
         let mut known = None;
-        let mut look = |identities: &dyn Identities| known = recognise(identities, &observation);
+        let mut look = |identities: &dyn Identities| known = recognise(identities, &observations);
         let looked = timeout_at(deadline, self.store.look(self.workspace, identifiers, &mut look)).await;
-        looked.map_err(|_| StoreError::Unavailable(Arc::<TooSlow>::clone(&too_slow)))??;
-        if let Some(answer) = known {
-            return Ok(answer);
+        looked.map_err(|_| StoreError::Unavailable(too_slow()))??;
+        if let Some(answers) = known {
+            return Ok(answers);
         }
         // What was decided on this load may be stale by the time that it is our turn: decided again under the lock.
-        let changed = timeout_at(deadline, self.queue.change(observation)).await;
+        let changed = timeout_at(deadline, self.queue.change(observations)).await;
         // Its batch may be under way, and be committed all the same.
-        changed.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(too_slow).into()))
+        changed.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(too_slow()).into()))
+    }
+
+    /// The most observations that may come together as one job: what one transaction takes, and what the queue
+    /// holds when it is empty.
+    pub fn job_observations_max(&self) -> usize {
+        self.job_observations_max
     }
 
     /// Fails if a lookup could not be answered now.

@@ -4,20 +4,24 @@ use std::sync::{Arc, Mutex};
 
 use selfsame_rules::{Identifier, IdentityView, Observation, decide};
 use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::{Clock, EngineSettings, IdentifyError};
 
-/// An observation that changes something, and who waits for its answer.
-struct Change {
-    observation: Observation,
-    answer: oneshot::Sender<Result<IdentityView, IdentifyError>>,
+/// Observations that came together, of which at least one changes something, and who waits for their answers.
+struct Job {
+    observations: Vec<Observation>,
+    /// Their places in the queue; free again when the job is taken out of it.
+    places: OwnedSemaphorePermit,
+    answer: oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>,
 }
 
 /// The changes that wait for one workspace, and the one task that writes them.
 pub(crate) struct Queue {
-    changes: mpsc::Sender<Change>,
+    jobs: mpsc::UnboundedSender<Job>,
+    /// What bounds the queue: a place for each observation, however many come together.
+    places: Arc<Semaphore>,
     stop: Arc<Notify>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -28,6 +32,9 @@ struct Committer {
     clock: Arc<dyn Clock>,
     workspace: WorkspaceKey,
     batch_observations_max: usize,
+    waiting: mpsc::UnboundedReceiver<Job>,
+    /// The next in turn, which the last batch had no room for. It keeps its places.
+    next: Option<Job>,
 }
 
 impl Queue {
@@ -38,26 +45,34 @@ impl Queue {
         workspace: WorkspaceKey,
         settings: EngineSettings,
     ) -> Self {
-        let (changes, waiting) = mpsc::channel(settings.queue_length_max);
+        let (jobs, waiting) = mpsc::unbounded_channel();
         let stop = Arc::new(Notify::new());
-        let committer =
-            Committer { store, clock, workspace, batch_observations_max: settings.batch_observations_max };
-        let task = tokio::spawn(committer.run(waiting, Arc::clone(&stop)));
-        Self { changes, stop, committer: Mutex::new(Some(task)) }
+        let batch_observations_max = settings.batch_observations_max;
+        let committer = Committer { store, clock, workspace, batch_observations_max, waiting, next: None };
+        let task = tokio::spawn(committer.run(Arc::clone(&stop)));
+        let places = Arc::new(Semaphore::new(settings.queue_length_max));
+        Self { jobs, places, stop, committer: Mutex::new(Some(task)) }
     }
 
-    /// Waits for a turn at the end of the queue, and for the commit.
-    pub(crate) async fn change(&self, observation: Observation) -> Result<IdentityView, IdentifyError> {
-        let (answer, answered) = oneshot::channel();
-        self.changes.try_send(Change { observation, answer }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => IdentifyError::QueueFull,
-            mpsc::error::TrySendError::Closed(_) => IdentifyError::ShuttingDown,
+    /// Waits for a turn at the end of the queue, and for the commit; the observations stay together.
+    pub(crate) async fn change(
+        &self,
+        observations: Vec<Observation>,
+    ) -> Result<Vec<IdentityView>, IdentifyError> {
+        // More than fit into the number are more than the queue holds.
+        let count = u32::try_from(observations.len()).map_err(|_| IdentifyError::QueueFull)?;
+        let places = Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|error| match error {
+            TryAcquireError::NoPermits => IdentifyError::QueueFull,
+            TryAcquireError::Closed => IdentifyError::ShuttingDown,
         })?;
+        let (answer, answered) = oneshot::channel();
+        self.jobs.send(Job { observations, places, answer }).map_err(|_| IdentifyError::ShuttingDown)?;
         answered.await.unwrap_or(Err(IdentifyError::ShuttingDown))
     }
 
     /// Refuses new changes and returns when those that wait are committed and answered.
     pub(crate) async fn drain(&self) {
+        self.places.close();
         self.stop.notify_one();
         let committer = self.committer.lock().expect("nothing panics while it holds this").take();
         if let Some(committer) = committer
@@ -69,46 +84,81 @@ impl Queue {
 }
 
 impl Committer {
-    async fn run(self, mut waiting: mpsc::Receiver<Change>, stop: Arc<Notify>) {
-        let mut batch = Vec::with_capacity(self.batch_observations_max);
+    async fn run(mut self, stop: Arc<Notify>) {
         loop {
-            let taken = tokio::select! {
-                taken = waiting.recv_many(&mut batch, self.batch_observations_max) => taken,
-                // Closed, the queue still gives out what waits in it, and then nothing.
-                () = stop.notified() => { waiting.close(); continue }
+            let first = match self.next.take() {
+                Some(job) => job,
+                None => tokio::select! {
+                    job = self.waiting.recv() => match job {
+                        Some(job) => job,
+                        None => return,
+                    },
+                    // Closed, the queue still gives out what waits in it, and then nothing.
+                    () = stop.notified() => { self.waiting.close(); continue }
+                },
             };
-            if taken == 0 {
-                return;
-            }
-            let (observations, answers): (Vec<_>, Vec<_>) =
-                batch.drain(..).map(|change| (change.observation, change.answer)).unzip();
-            for (answer, result) in answers.into_iter().zip(self.commit(observations).await) {
-                // Whoever asked may have gone; the change is made all the same.
-                let _ = answer.send(result);
+            let (observations, askers) = self.batch(first);
+            match self.commit(observations).await {
+                Ok(views) => {
+                    let mut views = views.into_iter();
+                    for (count, answer) in askers {
+                        // Whoever asked may have gone; the change is made all the same.
+                        let _ = answer.send(Ok(views.by_ref().take(count).collect()));
+                    }
+                }
+                Err(error) => {
+                    for (_, answer) in askers {
+                        let _ = answer.send(Err(error.clone().into()));
+                    }
+                }
             }
         }
     }
 
-    /// Writes a batch as one transaction; as many results as observations, in their order.
-    async fn commit(&self, observations: Vec<Observation>) -> Vec<Result<IdentityView, IdentifyError>> {
+    /// What is committed together: the first job, and those behind it as far as they fit, none of them cut in two.
+    ///
+    /// The observations, and whom to answer how many of them.
+    fn batch(&mut self, first: Job) -> (Vec<Observation>, Vec<Asker>) {
+        let Job { mut observations, places, answer } = first;
+        drop(places);
+        let mut askers = vec![(observations.len(), answer)];
+        while observations.len() < self.batch_observations_max
+            && let Ok(job) = self.waiting.try_recv()
+        {
+            let count = job.observations.len();
+            if observations.len() + count > self.batch_observations_max {
+                self.next = Some(job);
+                break;
+            }
+            observations.extend(job.observations);
+            askers.push((count, job.answer));
+        }
+        (observations, askers)
+    }
+
+    /// Writes a batch as one transaction; as many answers as observations, in their order.
+    async fn commit(&self, observations: Vec<Observation>) -> Result<Vec<IdentityView>, StoreError> {
         let count = observations.len();
         let mut identifiers: Vec<Identifier> =
             observations.iter().flat_map(Observation::identifiers).cloned().collect();
-        identifiers.sort();
+        identifiers.sort_unstable();
         identifiers.dedup();
         let clock = Arc::clone(&self.clock);
         let decision: Decision = Box::new(move |identities| decide(identities, &observations, clock.now()));
         match self.store.write(self.workspace, identifiers, decision).await {
             Ok(plan) => {
                 tracing::debug!(observations = count, events = plan.events.len(), "committed a batch");
-                plan.answers.into_iter().map(Ok).collect()
+                Ok(plan.answers)
             }
             Err(error) => {
                 if !matches!(error, StoreError::NoSpace | StoreError::Unavailable(_)) {
                     tracing::error!(%error, observations = count, "could not commit a batch");
                 }
-                vec![Err(error.into()); count]
+                Err(error)
             }
         }
     }
 }
+
+/// How many of a batch's observations somebody brought, and where their answers go.
+type Asker = (usize, oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>);
