@@ -96,7 +96,7 @@ pub(crate) fn as_model_answer(view: &IdentityView) -> ModelAnswer {
     }
 }
 
-fn model_rows(model: &Model) -> Vec<Row> {
+pub(crate) fn model_rows(model: &Model) -> Vec<Row> {
     let row = |row: &ModelRow| Row {
         id: row.id,
         linked_to: row.linked_id,

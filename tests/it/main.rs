@@ -5,6 +5,8 @@
 mod adopt_command;
 mod adopt_random;
 mod adopt_rules;
+mod batch;
+mod batch_jobs;
 mod both_stores;
 mod check;
 mod check_log;

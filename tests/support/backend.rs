@@ -125,23 +125,45 @@ impl Http {
         let client = server.client().await;
         Self { store, _server: server, client, clock, _database: database }
     }
+
+    /// The answers to all of these, sent as one batch.
+    pub async fn identify_all(
+        &mut self,
+        sent: &[&[(String, String)]],
+        at: i64,
+    ) -> Vec<Result<Answer, String>> {
+        self.clock.set(at);
+        let lines: String = sent.iter().map(|sent| format!("{}\n", json_of(sent))).collect();
+        let reply = self.client.post_batch(lines).await.expect("an answer");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        reply.json_lines().iter().map(answer_or_code).collect()
+    }
+}
+
+/// What `POST /identify` takes, with these values.
+fn json_of(sent: &[(String, String)]) -> Value {
+    let member = |kind: &str| if kind == "phone" { "phoneNumber" } else { kind }.to_owned();
+    let members: Map<String, Value> =
+        sent.iter().map(|(kind, text)| (member(kind), text.as_str().into())).collect();
+    Value::Object(members)
+}
+
+/// The answer that a JSON object holds, or the code of the refusal.
+pub fn answer_or_code(body: &Value) -> Result<Answer, String> {
+    match body["code"].as_str() {
+        Some(code) => Err(code.to_owned()),
+        None => Ok(answer_of(body)),
+    }
 }
 
 #[async_trait]
 impl Backend for Http {
     async fn identify(&mut self, sent: &[(String, String)], at: i64) -> Result<Answer, String> {
         self.clock.set(at);
-        let body: Map<String, Value> = sent
-            .iter()
-            .map(|(kind, text)| {
-                (if kind == "phone" { "phoneNumber" } else { kind }.to_owned(), text.as_str().into())
-            })
-            .collect();
-        let reply = self.client.post_identify(Value::Object(body).to_string()).await.expect("an answer");
-        if reply.status != 200 {
-            return Err(reply.json()["code"].as_str().expect("every refusal has a code").to_owned());
-        }
-        Ok(answer_of(&reply.json()))
+        let reply = self.client.post_identify(json_of(sent).to_string()).await.expect("an answer");
+        let answer = answer_or_code(&reply.json());
+        assert_eq!(answer.is_ok(), reply.status == 200, "{}", reply.text());
+        answer
     }
 
     async fn rows(&self) -> Vec<Row> {

@@ -34,6 +34,13 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?}", self.body))
     }
 
+    /// Each line of the body as JSON; a batch's answer ends each with a line feed.
+    pub fn json_lines(&self) -> Vec<Value> {
+        assert!(self.body.ends_with(b"\n"), "{:?}", self.body);
+        let line = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line:?}"));
+        self.text().lines().map(line).collect()
+    }
+
     /// The body as text.
     pub fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("answers are UTF-8")
@@ -64,6 +71,13 @@ impl Client {
     pub async fn post_identify(&mut self, body: impl Into<Bytes>) -> Result<Reply, NoReply> {
         let request =
             Request::post("/identify").header(HOST, "localhost").header(CONTENT_TYPE, "application/json");
+        self.send(request.body(Full::new(body.into())).expect("a plain request")).await
+    }
+
+    /// `POST /v1/observations/batch` with any body, as lines of JSON by its type.
+    pub async fn post_batch(&mut self, body: impl Into<Bytes>) -> Result<Reply, NoReply> {
+        let request = Request::post("/v1/observations/batch").header(HOST, "localhost");
+        let request = request.header(CONTENT_TYPE, "application/x-ndjson");
         self.send(request.body(Full::new(body.into())).expect("a plain request")).await
     }
 

@@ -13,12 +13,24 @@ pub struct GatedStore {
     open: watch::Sender<bool>,
     /// How many writes have come to the gate.
     arrived: watch::Sender<usize>,
+    /// Those that find no space behind it, counted from 1.
+    refused: Vec<usize>,
 }
 
 impl GatedStore {
     /// `inner` behind a closed gate.
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { inner, open: watch::Sender::new(false), arrived: watch::Sender::new(0) })
+        Self::with(inner, false, Vec::new())
+    }
+
+    /// `inner` behind an open gate, with no space for these of its writes, counted from 1.
+    pub fn refusing(inner: Arc<dyn Store>, refused: Vec<usize>) -> Arc<Self> {
+        Self::with(inner, true, refused)
+    }
+
+    fn with(inner: Arc<dyn Store>, open: bool, refused: Vec<usize>) -> Arc<Self> {
+        let (open, arrived) = (watch::Sender::new(open), watch::Sender::new(0));
+        Arc::new(Self { inner, open, arrived, refused })
     }
 
     /// Lets through whatever waits, and all that comes after.
@@ -56,7 +68,11 @@ impl Store for GatedStore {
         decision: Decision,
     ) -> Result<Plan, StoreError> {
         self.arrived.send_modify(|arrived| *arrived += 1);
+        let number = self.writes();
         self.open.subscribe().wait_for(|open| *open).await.expect("the store keeps the sender");
+        if self.refused.contains(&number) {
+            return Err(StoreError::NoSpace);
+        }
         self.inner.write(workspace, identifiers, decision).await
     }
 

@@ -48,6 +48,11 @@ impl Recorder {
         Self { addresses: addresses.into_iter().collect(), ticks: Arc::default() }
     }
 
+    /// The next moment of the history, for what others record of it meanwhile.
+    pub fn tick(&self) -> u64 {
+        self.ticks.fetch_add(1, Ordering::SeqCst)
+    }
+
     /// Sends each client's operations in their order, all clients at once; the history, in no particular order.
     ///
     /// # Panics

@@ -1,71 +1,59 @@
-//! Reading a JSON body: its type, its size, the time that it takes, and how deep it nests.
+//! Reading a JSON body: its type, its size, and the time that it takes.
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
-use bytes::BytesMut;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 
 use crate::problem::Problem;
-
-/// How deep arrays and objects may nest within each other.
-const DEPTH_MAX: usize = 64;
 
 /// A client that sends a little too much is read to the end, so that it sees the answer instead of a reset
 /// connection; one that sends more than this is cut off.
 const OVERLONG_READ_BYTES_MAX: usize = 1024 * 1024;
 
-/// The text of a JSON body of at most `length_bytes_max`, sent within `timeout`.
-///
-/// The text may still be no JSON; it is valid UTF-8 and nests no deeper than is sane.
+/// A JSON body of at most `length_bytes_max`, sent within `timeout`. What it holds may still be no JSON.
 pub(crate) async fn read_json(
     request: Request,
     length_bytes_max: usize,
     timeout: Duration,
-) -> Result<String, Problem> {
+) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
     let announced = announced_length(&parts.headers);
     if announced.is_some_and(|length| length > OVERLONG_READ_BYTES_MAX) {
         return Err(too_large(length_bytes_max));
     }
-    check_type(&parts.headers)?;
-    let bytes = tokio::time::timeout(timeout, read(body, length_bytes_max)).await.map_err(|_| {
-        let detail = "The body took too long to arrive; send it again in one go.";
-        Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail)
-    })??;
+    check_encoding(&parts.headers)?;
+    let content_type = parts.headers.get(CONTENT_TYPE);
+    if content_type.is_some_and(|content_type| !is_utf8_of(content_type, is_json)) {
+        return Err(unsupported_type());
+    }
+    let read = tokio::time::timeout(timeout, read(body, length_bytes_max));
+    let bytes = read.await.unwrap_or_else(|_| Err(too_slow()))?;
     if bytes.is_empty() {
         let detail = "The body is empty; send a JSON object with `email`, `phoneNumber` or both.";
         return Err(Problem::bad_request("empty_body", detail));
     }
-    if !parts.headers.contains_key(CONTENT_TYPE) {
-        return Err(unsupported_type());
-    }
-    let text = String::from_utf8(bytes.into()).map_err(|_| {
-        Problem::bad_request("not_utf8", "The body is not valid UTF-8; encode the JSON as UTF-8.")
-    })?;
-    if depth(&text) > DEPTH_MAX {
-        let detail = format!("The body nests deeper than {DEPTH_MAX} levels; send a flat JSON object.");
-        return Err(Problem::bad_request("nested_too_deeply", detail));
-    }
-    Ok(text)
+    // No type at all is judged when the body is known.
+    if content_type.is_none() { Err(unsupported_type()) } else { Ok(bytes) }
 }
 
 fn announced_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn read(mut body: Body, length_bytes_max: usize) -> Result<BytesMut, Problem> {
-    let mut bytes = BytesMut::new();
-    let mut length_bytes = 0;
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| Problem {
-            cause: Some(error.to_string()),
-            ..Problem::bad_request("body_broken_off", "The body broke off before its end; send it again.")
-        })?;
-        let Ok(data) = frame.into_data() else { continue };
+async fn read(mut body: Body, length_bytes_max: usize) -> Result<Bytes, Problem> {
+    let first = next_data(&mut body).await?.unwrap_or_default();
+    // Most bodies come in one piece, which is taken as it is.
+    if body.is_end_stream() && first.len() <= length_bytes_max {
+        return Ok(first);
+    }
+    let mut length_bytes = first.len();
+    let mut bytes = BytesMut::from(first);
+    while let Some(data) = next_data(&mut body).await? {
         length_bytes += data.len();
         if length_bytes > OVERLONG_READ_BYTES_MAX {
             break;
@@ -74,7 +62,28 @@ async fn read(mut body: Body, length_bytes_max: usize) -> Result<BytesMut, Probl
             bytes.extend_from_slice(&data);
         }
     }
-    if length_bytes > length_bytes_max { Err(too_large(length_bytes_max)) } else { Ok(bytes) }
+    if length_bytes > length_bytes_max { Err(too_large(length_bytes_max)) } else { Ok(bytes.freeze()) }
+}
+
+/// The body's next piece; nothing after its end.
+pub(crate) async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Problem {
+            cause: Some(error.to_string()),
+            ..Problem::bad_request("body_broken_off", "The body broke off before its end; send it again.")
+        })?;
+        // Trailers say nothing to us.
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// The client took too long to send.
+pub(crate) fn too_slow() -> Problem {
+    let detail = "The body took too long to arrive; send it again in one go.";
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail)
 }
 
 fn too_large(length_bytes_max: usize) -> Problem {
@@ -82,8 +91,8 @@ fn too_large(length_bytes_max: usize) -> Problem {
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }
 
-/// JSON by its content type, in UTF-8, and not compressed. No type at all is judged when the body is known.
-fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+/// Refuses a compressed body.
+pub(crate) fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
     let encoded = headers
         .get(CONTENT_ENCODING)
         .is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
@@ -91,10 +100,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
         let detail = "The body is compressed; send it without `Content-Encoding`.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail));
     }
-    match headers.get(CONTENT_TYPE) {
-        Some(content_type) if !content_type.to_str().is_ok_and(is_json) => Err(unsupported_type()),
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn unsupported_type() -> Problem {
@@ -102,33 +108,25 @@ fn unsupported_type() -> Problem {
     Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
 }
 
-fn is_json(content_type: &str) -> bool {
+fn is_json(essence: &str) -> bool {
+    essence == "application/json"
+        || essence.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"))
+}
+
+/// Whether a content type's essence, in small letters, is `accepted`, and its character set, if it names one, is UTF-8.
+pub(crate) fn is_utf8_of(content_type: &HeaderValue, accepted: impl Fn(&str) -> bool) -> bool {
+    let Ok(content_type) = content_type.to_str() else { return false };
+    // Nearly every client writes it so.
+    if !content_type.contains(';') && accepted(content_type) {
+        return true;
+    }
     let mut parts = content_type.to_ascii_lowercase();
     parts.retain(|character| !matches!(character, ' ' | '\t' | '"'));
     let mut parts = parts.split(';');
-    let essence = parts.next().unwrap_or_default();
-    let json = essence == "application/json"
-        || essence.strip_prefix("application/").is_some_and(|subtype| subtype.ends_with("+json"));
-    json && parts
-        .filter_map(|parameter| parameter.strip_prefix("charset="))
-        .all(|charset| charset == "utf-8" || charset == "utf8")
-}
-
-/// How deep arrays and objects nest in a text that may or may not be JSON.
-fn depth(text: &str) -> usize {
-    let (mut depth, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in text.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        deepest = deepest.max(depth);
-    }
-    deepest
+    parts.next().is_some_and(accepted)
+        && parts
+            .filter_map(|parameter| parameter.strip_prefix("charset="))
+            .all(|charset| charset == "utf-8" || charset == "utf8")
 }
 
 #[cfg(test)]
@@ -148,14 +146,8 @@ mod tests {
             ("text/plain", false),
             ("", false),
         ] {
-            assert_eq!(is_json(content_type), want, "{content_type:?}");
-        }
-    }
-
-    #[test]
-    fn depth_counts_brackets_outside_of_strings() {
-        for (text, want) in [("1", 0), ("{}", 1), ("[[],{}]", 2), (r#"{"[[[":"\"[["}"#, 1), ("]]][", 1)] {
-            assert_eq!(depth(text), want, "{text}");
+            let got = is_utf8_of(&HeaderValue::from_static(content_type), is_json);
+            assert_eq!(got, want, "{content_type:?}");
         }
     }
 }

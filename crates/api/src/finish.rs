@@ -11,11 +11,10 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use uuid::Uuid;
 
 use crate::problem::Problem;
+use crate::request_id::RequestId;
 
-/// The id is always ours: one taken from the request could carry anything into the log.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// On every answer. Answers hold personal data, so nothing on the way may keep them.
@@ -28,17 +27,17 @@ const SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
 
 /// The outermost layer.
 pub(crate) async fn finish(request: Request, next: Next) -> Response {
-    let request_id = Uuid::now_v7().to_string();
     let method = request.method().clone();
     let mut response = next.run(request).await;
+    let request_id = response.extensions_mut().remove().unwrap_or_else(RequestId::new);
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        log(&problem, &request_id);
-        write_out(&problem, &request_id, &mut response);
+        problem.log(request_id);
+        write_out(&problem, request_id, &mut response);
     }
     tracing::debug!(request.id = %request_id, %method, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
     headers.extend(SECURITY_HEADERS);
-    headers.insert(REQUEST_ID, HeaderValue::try_from(request_id).expect("a UUID is plain ASCII"));
+    headers.insert(REQUEST_ID, request_id.header_value());
     response
 }
 
@@ -47,20 +46,10 @@ pub(crate) fn panicked(_: Box<dyn Any + Send>) -> Response {
     Problem { cause: Some("the handler panicked".to_owned()), ..Problem::internal() }.into_response()
 }
 
-fn log(problem: &Problem, request_id: &str) {
-    let (status, code) = (problem.status.as_u16(), problem.code);
-    let cause = problem.cause.as_deref().unwrap_or("none");
-    if status == 500 {
-        tracing::error!(request.id = %request_id, status, code, cause, "a request failed");
-    } else if problem.status.is_server_error() {
-        tracing::warn!(request.id = %request_id, status, code, cause, "a request was turned away");
-    } else {
-        tracing::debug!(request.id = %request_id, status, code, cause, "a request was refused");
-    }
-}
-
-fn write_out(problem: &Problem, request_id: &str, response: &mut Response) {
-    *response.body_mut() = Body::from(problem.body(request_id));
+fn write_out(problem: &Problem, request_id: RequestId, response: &mut Response) {
+    let mut json = Vec::new();
+    problem.write(request_id, None, &mut json);
+    *response.body_mut() = Body::from(json);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if let Some(seconds) = problem.retry_after_seconds {

@@ -5,15 +5,20 @@
 //!
 //! Deliberately absent: decisions, SQL, settings, and HTTP/2 (a proxy that speaks it speaks HTTP/1.1 to us).
 
+mod batch;
 mod body;
+mod contact_body;
 mod finish;
 mod health;
 mod heartbeat;
 mod identify;
+mod jobs;
+mod observation;
 mod problem;
+mod request_id;
 mod router;
 mod server;
 
-pub use identify::ResponseSpelling;
+pub use contact_body::ResponseSpelling;
 pub use router::{ApiSettings, router};
 pub use server::{ServerSettings, serve};

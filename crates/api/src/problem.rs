@@ -9,6 +9,8 @@ use selfsame_service::IdentifyError;
 use selfsame_store::StoreError;
 use serde::Serialize;
 
+use crate::request_id::RequestId;
+
 /// An error answer before it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -30,9 +32,12 @@ struct ProblemBody<'problem> {
     status: u16,
     detail: &'problem str,
     code: &'problem str,
-    request_id: &'problem str,
+    request_id: String,
     /// The original service's only member, with its words.
     error: &'problem str,
+    /// In a batch, the line that has the problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
 }
 
 impl Problem {
@@ -76,8 +81,8 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail)
     }
 
-    /// The whole answer's JSON.
-    pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
+    /// Appends the JSON object that tells it, of a whole request or of one `line` of it, counted from 1.
+    pub(crate) fn write(&self, request_id: RequestId, line: Option<u64>, into: &mut Vec<u8>) {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let body = ProblemBody {
             r#type: format!("urn:selfsame:problem:{}", self.code),
@@ -85,10 +90,24 @@ impl Problem {
             status: self.status.as_u16(),
             detail: &self.detail,
             code: self.code,
-            request_id,
+            request_id: request_id.to_string(),
             error: title,
+            line,
         };
-        serde_json::to_vec(&body).expect("strings and a number always make JSON")
+        serde_json::to_writer(into, &body).expect("strings and numbers always make JSON");
+    }
+
+    /// Tells the log, at a level that fits.
+    pub(crate) fn log(&self, request_id: RequestId) {
+        let (status, code) = (self.status.as_u16(), self.code);
+        let cause = self.cause.as_deref().unwrap_or("none");
+        if status == 500 {
+            tracing::error!(request.id = %request_id, status, code, cause, "a request failed");
+        } else if self.status.is_server_error() {
+            tracing::warn!(request.id = %request_id, status, code, cause, "a request was turned away");
+        } else {
+            tracing::debug!(request.id = %request_id, status, code, cause, "a request was refused");
+        }
     }
 }
 

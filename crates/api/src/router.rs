@@ -10,10 +10,12 @@ use selfsame_rules::Actor;
 use selfsame_service::Engine;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::batch::create_observations_batch;
+use crate::contact_body::ResponseSpelling;
 use crate::finish::{finish, panicked};
 use crate::health::{find_health, find_readiness};
 use crate::heartbeat::find_heartbeat;
-use crate::identify::{ResponseSpelling, create_identify};
+use crate::identify::create_identify;
 use crate::problem::Problem;
 
 /// How the API answers.
@@ -21,7 +23,7 @@ use crate::problem::Problem;
 pub struct ApiSettings {
     /// How `POST /identify` spells the key of the primary's id.
     pub response_spelling: ResponseSpelling,
-    /// How long a client may take to send a body.
+    /// How long a client may take to send a body; of a batch, the next piece of it.
     pub body_timeout: Duration,
     /// The name that events get as their cause.
     pub actor: Actor,
@@ -41,6 +43,7 @@ pub fn router(engine: Engine, settings: ApiSettings) -> Router {
         .route("/", get(find_heartbeat))
         .route("/identify", post(create_identify))
         .route("/identify/", post(create_identify))
+        .route("/v1/observations/batch", post(create_observations_batch))
         .route("/healthz", get(find_health))
         .route("/health", get(find_health))
         .route("/readyz", get(find_readiness))

@@ -1,0 +1,149 @@
+//! `POST /v1/observations/batch`: an observation a line in, its answer a line out, in the order of the lines.
+//!
+//! A body is read, decided and answered job by job. The next job is read when the client has taken the answers of
+//! the last one, so that neither a body nor its answer is ever held as a whole.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use futures_util::{StreamExt, stream};
+use selfsame_rules::Actor;
+
+use crate::body::{check_encoding, is_utf8_of};
+use crate::contact_body::write_contact;
+use crate::jobs::{BrokenOff, Job, JobLimits, Jobs};
+use crate::problem::Problem;
+use crate::request_id::RequestId;
+use crate::router::ApiState;
+
+/// The name that events get as their cause.
+const ACTOR: &str = "POST /v1/observations/batch";
+
+/// Lines of JSON have no registered type; these are in use.
+const TYPES: [&str; 4] =
+    ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"];
+
+/// Room for the answer of a customer with a few contacts.
+const ANSWER_BYTES: usize = 160;
+
+/// Answers the jobs of one body.
+struct Answers {
+    state: Arc<ApiState>,
+    request_id: RequestId,
+}
+
+pub(crate) async fn create_observations_batch(
+    State(state): State<Arc<ApiState>>,
+    request: Request,
+) -> Response {
+    // The lines of bad observations bear it.
+    let request_id = RequestId::new();
+    let mut response = answer(state, request, request_id).await.unwrap_or_else(IntoResponse::into_response);
+    response.extensions_mut().insert(request_id);
+    response
+}
+
+/// The answer, once the first job is done: as long as nothing was sent, its problem can be that of the whole request.
+async fn answer(state: Arc<ApiState>, request: Request, request_id: RequestId) -> Result<Response, Problem> {
+    let (parts, body) = request.into_parts();
+    check_encoding(&parts.headers)?;
+    let content_type = parts.headers.get(CONTENT_TYPE);
+    if !content_type.is_some_and(|content_type| is_utf8_of(content_type, |own| TYPES.contains(&own))) {
+        let detail =
+            "The body must be lines of JSON in UTF-8; send it with `Content-Type: application/x-ndjson`.";
+        return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
+    }
+    let limits = JobLimits {
+        lines_max: state.engine.job_observations_max(),
+        timeout: state.settings.body_timeout,
+        actor: Actor::named(ACTOR),
+    };
+    let mut jobs = Jobs::of(body, limits);
+    let Some(mut job) = jobs.next().await.map_err(|broken_off| broken_off.problem)? else {
+        let detail =
+            "The body is empty; send a JSON object with `email`, `phoneNumber` or both on each line.";
+        return Err(Problem::bad_request("empty_body", detail));
+    };
+    let answers = Answers { state, request_id };
+    let first = answers.results(&mut job).await?;
+    let lines_type = HeaderValue::from_static("application/x-ndjson");
+    let body = if jobs.ended() { Body::from(first) } else { stream(first, jobs, answers) };
+    Ok(([(CONTENT_TYPE, lines_type)], body).into_response())
+}
+
+/// The first job's answers, and those of the jobs after it, each read and done as the client takes them.
+fn stream(first: Vec<u8>, jobs: Jobs, answers: Answers) -> Body {
+    let first = stream::iter([Ok::<_, Infallible>(Bytes::from(first))]);
+    let others = stream::unfold(Some((jobs, answers)), |rest| async {
+        let (mut jobs, answers) = rest?;
+        match jobs.next().await {
+            Ok(None) => None,
+            Ok(Some(mut job)) => {
+                let lines = match answers.results(&mut job).await {
+                    Ok(lines) => lines,
+                    Err(problem) => answers.refusals(&job, &problem),
+                };
+                Some((Ok(Bytes::from(lines)), Some((jobs, answers))))
+            }
+            Err(broken_off) => Some((Ok(Bytes::from(answers.end_early(&broken_off))), None)),
+        }
+    });
+    Body::from_stream(first.chain(others))
+}
+
+impl Answers {
+    /// The lines that answer a job; its problem, if the store does not do it.
+    async fn results(&self, job: &mut Job) -> Result<Vec<u8>, Problem> {
+        let observations = std::mem::take(&mut job.observations);
+        let views = if observations.is_empty() {
+            Vec::new()
+        } else {
+            self.state.engine.identify_all(observations).await?
+        };
+        let spelling = self.state.settings.response_spelling;
+        let mut views = views.iter();
+        Ok(self.write(job, |_, into| {
+            let view = views.next().expect("each observation has its answer");
+            write_contact(view, spelling, into);
+        }))
+    }
+
+    /// The lines that tell one problem of every good line of a job.
+    fn refusals(&self, job: &Job, problem: &Problem) -> Vec<u8> {
+        problem.log(self.request_id);
+        self.write(job, |line, into| problem.write(self.request_id, Some(line), into))
+    }
+
+    /// A line for each of a job's lines, in their order: `good` writes those that held an observation.
+    fn write(&self, job: &Job, mut good: impl FnMut(u64, &mut Vec<u8>)) -> Vec<u8> {
+        let mut lines = Vec::with_capacity((job.numbers.len() + job.refused.len()) * ANSWER_BYTES);
+        let mut refused = job.refused.iter().peekable();
+        for number in &job.numbers {
+            while let Some((line, problem)) = refused.next_if(|(line, _)| line < number) {
+                problem.write(self.request_id, Some(*line), &mut lines);
+                lines.push(b'\n');
+            }
+            good(*number, &mut lines);
+            lines.push(b'\n');
+        }
+        for (line, problem) in refused {
+            problem.write(self.request_id, Some(*line), &mut lines);
+            lines.push(b'\n');
+        }
+        lines
+    }
+
+    /// The line that ends the answer to a body that did not come to its end.
+    fn end_early(&self, BrokenOff { line, problem }: &BrokenOff) -> Vec<u8> {
+        problem.log(self.request_id);
+        let mut last = Vec::new();
+        problem.write(self.request_id, Some(*line), &mut last);
+        last.push(b'\n');
+        last
+    }
+}
