@@ -85,3 +85,29 @@ async fn a_look_up_and_a_merge_go_by_keys_with_statistics_and_without() {
         assert!(!whole_tables(&plan).is_empty(), "{plan}");
     }
 }
+
+/// Users saw: once two customers had 50,000 contacts each, every look-up took more than half a second, for PostgreSQL
+/// believed that it would read as many rows, and compiled the plan first.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_compiled_first_once_some_identities_are_large() {
+    let cluster = Cluster::start_with(Binaries::of_the_system(), Settings::default().with("jit", "on"));
+    let url = cluster.create_database("shop").await;
+    let settings = ConnectionSettings::parse(&url, |_| None).unwrap();
+    PostgresStore::migrate(&settings, false).await.unwrap();
+    let client = cluster.connect("shop").await;
+    let large = FILL.replace("n - 1 END", "n % 4 + 1 END");
+    client.batch_execute(&format!("{large}; ANALYZE")).await.unwrap();
+    let listed = statements();
+    let text = |name: &str| &listed.iter().find(|(own, _)| *own == name).unwrap().1;
+    let values = "1, ARRAY['email'], ARRAY['e7']";
+    let explain = async || plan(&client, text("load"), "bigint, text[], text[]", values).await;
+    for begin in ["begin load", "begin write", "begin write durably"] {
+        client.batch_execute(text(begin)).await.unwrap();
+        let plan = explain().await;
+        client.batch_execute("ROLLBACK").await.unwrap();
+        assert!(plan.contains("Scan") && !plan.contains("JIT:"), "{begin}: {plan}");
+    }
+    // The proof could fail, where the server can compile at all.
+    let can: bool = client.query_one("SELECT pg_jit_available()", &[]).await.unwrap().get(0);
+    assert!(!can || explain().await.contains("JIT:"), "{}", explain().await);
+}

@@ -79,11 +79,21 @@ async fn replicas_that_answer_before_they_commit_are_caught_by_a_kill() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn replicas_behind_a_pooler_by_transaction_answer_as_one() {
+    behind_a_pooler("?pgbouncer=true").await;
+}
+
+/// Whatever is prepared by name then is prepared on any of the pooler's connections, by either replica.
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_know_of_no_pooler_before_them_answer_as_one() {
+    behind_a_pooler("").await;
+}
+
+async fn behind_a_pooler(query: &str) {
     let answers = Size::of_this_run().pick(2_000, 50_000);
     let cluster = Cluster::start_with(Binaries::of_the_system(), Settings::default().durable());
     cluster.create_database("shop").await;
     let pooler = PgBouncer::start(&cluster, PoolMode::Transaction);
-    let url = format!("{}?pgbouncer=true", pooler.url("shop"));
+    let url = format!("{}{query}", pooler.url("shop"));
     let mut shop = Shop::open(Home::of_cluster(cluster, &url), ServerProcess::start, 2);
     let mut crowd = shop.crowd(32, 0..300);
     crowd.answers(answers).await;
@@ -96,7 +106,7 @@ async fn replicas_behind_a_pooler_by_transaction_answer_as_one() {
     let count: i64 = cluster.connect("postgres").await.query_one(backends, &[]).await.unwrap().get(0);
     assert!((1..=5).contains(&count), "{count} connections reach PostgreSQL");
     proved(&format!(
-        "pgbouncer: 2 replicas behind it by transaction, {} answers, no error",
+        "pgbouncer: 2 replicas behind it by transaction (`{query}`), {} answers, no error",
         told.answers.len()
     ));
 }

@@ -1,4 +1,4 @@
-//! What PostgreSQL is sent, by its own log: one look-up for a known customer, a handful of statements for a batch,
+//! What PostgreSQL is sent, by its own log: one look-up without a lock for a known customer, a handful of statements for a batch,
 //! one round trip for look-ups that arrive together.
 
 use std::sync::Arc;
@@ -68,7 +68,7 @@ async fn write(store: &dyn Store, batch: &[(String, String)], at: i64) -> Plan {
 }
 
 #[tokio::test]
-async fn a_known_customer_costs_one_statement_and_no_lock() {
+async fn a_known_customer_costs_one_look_up_and_no_lock() {
     let logged = Logged::start().await;
     let server = TestServer::start(logged.database.open().await, ServerOptions::default()).await;
     let mut client = server.client().await;
@@ -79,10 +79,27 @@ async fn a_known_customer_costs_one_statement_and_no_lock() {
     for (email, phone) in [ada, (ada.0, None), (None, ada.1), (Some(" ADA@example.org"), Some(""))] {
         let (reply, known) = logged.statements_of(client.identify(email, phone)).await;
         assert_eq!(reply.expect("an answer").status.as_u16(), 200);
-        assert_eq!(known, [text("load")]);
+        // One statement, by the plan that the server keeps, and what hands it its parameters.
+        let sent = ["begin load", "set parameters", "execute load", "commit"];
+        assert_eq!(known.join("; "), sent.map(text).join("; "));
     }
-    assert!(!text("load").contains("FOR "), "it locks nothing");
-    proved("PostgreSQL: a known customer costs one statement and no lock");
+    assert!(text("begin load").contains("READ ONLY") && !text("load").contains("FOR "), "it locks nothing");
+    proved("PostgreSQL: a known customer costs one look-up and no lock");
+}
+
+#[tokio::test]
+async fn whoever_has_a_pooler_has_no_statement_by_name() {
+    let logged = Logged::start().await;
+    let store = open_postgres(&format!("{}?pgbouncer=true", logged.database.url())).await;
+    fill(&*store, 1).await;
+    let ((), known) = logged
+        .statements_of(async {
+            let sent = observation(&[("email".to_owned(), fill::email(0))]).unwrap();
+            let identifiers = sent.identifiers().cloned().collect();
+            store.load(WorkspaceKey::DEFAULT, identifiers).await.unwrap();
+        })
+        .await;
+    assert_eq!(known.join("; "), ["begin load", "load", "commit"].map(text).join("; "));
 }
 
 #[tokio::test]
@@ -163,7 +180,7 @@ async fn look_ups_that_arrive_together_share_a_round_trip() {
     writing.await.unwrap();
     assert_eq!(answers, (1..=200).collect::<Vec<i64>>(), "each gets its own");
     // The first may have been sent on its way alone; the others wait for one connection, so they go together.
-    let loads = statements.iter().filter(|&statement| *statement == text("load")).count();
+    let loads = statements.iter().filter(|&statement| *statement == text("execute load")).count();
     assert!((1..=2).contains(&loads), "{loads} round trips");
     proved(&format!("PostgreSQL: 200 look-ups that arrived together cost {loads} round trips"));
 }

@@ -110,6 +110,12 @@ impl Fault {
         matches!(self, Self::Refused { code, .. } if *code == SqlState::INSUFFICIENT_PRIVILEGE)
     }
 
+    /// Whether the server refused what it was asked, and not the moment or whoever asked.
+    pub(crate) fn is_about_a_statement(&self) -> bool {
+        let others = ["08", "40", "53", "55", "57"];
+        matches!(self, Self::Refused { code, .. } if !others.iter().any(|class| code.code().starts_with(class)))
+    }
+
     /// Whether another transaction held what this one waited for, until the wait was over.
     pub(crate) fn is_lock_not_available(&self) -> bool {
         matches!(self, Self::Refused { code, .. } if *code == SqlState::LOCK_NOT_AVAILABLE)

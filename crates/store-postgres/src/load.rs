@@ -1,23 +1,40 @@
 //! Loading: every identity that owns one of the identifiers, whole, by one statement and so from one snapshot.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::ClientWrapper;
+use futures_util::future::{join3, join4};
 use selfsame_rules::{Contact, ContactId, Head, Identifier, Incoherent, Neighbourhood, Sequence, Timestamp};
 use selfsame_store::{StoreError, WorkspaceKey};
 use tokio_postgres::Row;
-use tokio_postgres::types::Type;
+use tokio_postgres::types::{FromSql, ToSql, Type};
 
-use crate::rows::{get, identifiers as identifiers_of, time};
-use crate::statements::LOAD;
+use crate::rows::{Bearing, identifiers as identifiers_of};
+use crate::statements::planned::{EXECUTE_LOAD, SET_PARAMETERS};
+use crate::statements::{BEGIN_LOAD, COMMIT, LOAD};
 
 /// What was loaded for one or several look-ups.
 pub(crate) struct Loaded {
     head: Head,
-    /// The owner of each identifier that has one, and the primary of that, unless it is gone.
-    owners: HashMap<Identifier, (ContactId, Option<ContactId>)>,
-    /// The contacts of each identity by its primary.
+    /// The contact that owns each identifier that somebody owns.
+    owners: HashMap<Identifier, ContactId>,
+    /// The primary of each of those contacts, if it isn't gone.
+    primaries: HashMap<ContactId, ContactId>,
+    /// The contacts of each identity by its primary, each once.
     identities: HashMap<ContactId, Vec<Contact>>,
+}
+
+/// The places of the columns of [`LOAD`]: asked by name, each would be searched for in each of very many rows.
+mod column {
+    pub(super) const SORT: usize = 0;
+    pub(super) const A: usize = 1;
+    pub(super) const B: usize = 2;
+    pub(super) const EMAIL: usize = 3;
+    pub(super) const PHONE: usize = 4;
+    pub(super) const DECLARED: usize = 5;
+    pub(super) const LINKED_ID: usize = 6;
+    pub(super) const CREATED_AT_MS: usize = 7;
+    pub(super) const UPDATED_AT_MS: usize = 8;
 }
 
 /// Sends the statement; the rows belong to `identifiers` in that order.
@@ -26,11 +43,55 @@ pub(crate) async fn send(
     workspace: WorkspaceKey,
     identifiers: &[Identifier],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let kinds: Vec<&str> = identifiers.iter().map(|identifier| identifier.kind().name()).collect();
-    let values: Vec<&str> = identifiers.iter().map(Identifier::value).collect();
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 3] =
-        [(&workspace.0, Type::INT8), (&kinds, Type::TEXT_ARRAY), (&values, Type::TEXT_ARRAY)];
-    client.query_typed(LOAD, &parameters).await
+    let (kinds, values) = columns(identifiers);
+    client.query_typed(LOAD, &parameters(&workspace, &kinds, &values)).await
+}
+
+/// [`send`] in a transaction of its own, in one round trip.
+pub(crate) async fn send_alone(
+    client: &ClientWrapper,
+    workspace: WorkspaceKey,
+    identifiers: &[Identifier],
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let (begun, loaded, ended) = join3(
+        client.batch_execute(BEGIN_LOAD),
+        send(client, workspace, identifiers),
+        client.batch_execute(COMMIT),
+    )
+    .await;
+    begun.and(ended).and(loaded)
+}
+
+/// As [`send_alone`], by the plan that the server keeps.
+pub(crate) async fn send_planned(
+    client: &ClientWrapper,
+    workspace: WorkspaceKey,
+    identifiers: &[Identifier],
+) -> Result<Vec<Row>, tokio_postgres::Error> {
+    let (kinds, values) = columns(identifiers);
+    let (begun, set, loaded, ended) = join4(
+        client.batch_execute(BEGIN_LOAD),
+        client.query_typed(SET_PARAMETERS, &parameters(&workspace, &kinds, &values)),
+        client.query_typed(&EXECUTE_LOAD, &[]),
+        client.batch_execute(COMMIT),
+    )
+    .await;
+    begun.and(set).and(ended).and(loaded)
+}
+
+/// A parameter and its type.
+type Parameter<'value> = (&'value (dyn ToSql + Sync), Type);
+
+fn columns(identifiers: &[Identifier]) -> (Vec<&str>, Vec<&str>) {
+    identifiers.iter().map(|identifier| (identifier.kind().name(), identifier.value())).unzip()
+}
+
+fn parameters<'value>(
+    workspace: &'value WorkspaceKey,
+    kinds: &'value Vec<&str>,
+    values: &'value Vec<&str>,
+) -> [Parameter<'value>; 3] {
+    [(&workspace.0, Type::INT8), (kinds, Type::TEXT_ARRAY), (values, Type::TEXT_ARRAY)]
 }
 
 impl Loaded {
@@ -40,40 +101,50 @@ impl Loaded {
         identifiers: &[Identifier],
         workspace: WorkspaceKey,
     ) -> Result<Self, StoreError> {
-        let (mut head, mut owners, mut identities) = (None, HashMap::new(), HashMap::<_, Vec<_>>::new());
+        let mut head = None;
+        let mut owners = HashMap::with_capacity(identifiers.len());
+        let mut primaries = HashMap::with_capacity(identifiers.len());
+        let mut identities: HashMap<ContactId, Vec<Contact>> = HashMap::with_capacity(identifiers.len());
         for row in rows {
-            match get(row, "sort")? {
-                "head" => head = Some(read_head(row)?),
-                "owner" => {
+            match at::<i32>(row, column::SORT)? {
+                0 => head = Some(read_head(row)?),
+                1 => {
                     // Counted from 1.
-                    let place = usize::try_from(get::<i64>(row, "a")?).unwrap_or_default();
+                    let place = usize::try_from(at::<i64>(row, column::A)?).unwrap_or_default();
                     let identifier = place.checked_sub(1).and_then(|place| identifiers.get(place));
                     let identifier =
                         identifier.ok_or_else(|| StoreError::failed("a place that was not asked"))?;
-                    let primary: Option<i64> = get(row, "c")?;
-                    owners.insert(identifier.clone(), (ContactId(get(row, "b")?), primary.map(ContactId)));
+                    owners.insert(identifier.clone(), ContactId(at(row, column::B)?));
                 }
-                _ => {
+                sort => {
                     let contact = read_contact(row)?;
-                    identities.entry(ContactId(get(row, "a")?)).or_default().push(contact);
+                    let primary = contact.primary();
+                    if sort == 2 {
+                        primaries.insert(contact.id, primary);
+                    }
+                    // A secondary that is an owner comes again among its identity's secondaries.
+                    if sort != 2 || contact.linked_to.is_none() {
+                        identities.entry(primary).or_default().push(contact);
+                    }
                 }
             }
         }
         let head = head.ok_or_else(|| no_workspace(workspace))?;
-        Ok(Self { head, owners, identities })
+        Ok(Self { head, owners, primaries, identities })
     }
 
     /// The part of it that one look-up asked for.
     pub(crate) fn neighbourhood(&self, identifiers: &[Identifier]) -> Result<Neighbourhood, StoreError> {
         let mut owners = Vec::with_capacity(identifiers.len());
-        let mut contacts: HashMap<ContactId, &[Contact]> = HashMap::new();
+        let mut touched = HashSet::new();
         for identifier in identifiers {
-            let Some((owner, primary)) = self.owners.get(identifier) else { continue };
-            let primary = primary.ok_or(Incoherent::NoOwner { owner: *owner })?;
+            let Some(owner) = self.owners.get(identifier) else { continue };
+            let primary = self.primaries.get(owner).ok_or(Incoherent::NoOwner { owner: *owner })?;
             owners.push((identifier.clone(), *owner));
-            contacts.insert(primary, self.identities.get(&primary).map_or(&[], Vec::as_slice));
+            touched.insert(primary);
         }
-        Ok(Neighbourhood::new(self.head, contacts.into_values().flatten().cloned(), owners)?)
+        let contacts = touched.into_iter().filter_map(|primary| self.identities.get(primary)).flatten();
+        Ok(Neighbourhood::new(self.head, contacts.cloned(), owners)?)
     }
 }
 
@@ -82,21 +153,33 @@ pub(crate) fn no_workspace(workspace: WorkspaceKey) -> StoreError {
     StoreError::failed(format!("the table `selfsame.workspaces` has no row for workspace {workspace}"))
 }
 
+/// Reads a column by its place.
+fn at<'row, T: FromSql<'row>>(row: &'row Row, place: usize) -> Result<T, StoreError> {
+    row.try_get(place).map_err(|error| {
+        StoreError::failed(format!("the column {place} of a look-up can't be read: {error}"))
+    })
+}
+
 fn read_head(row: &Row) -> Result<Head, StoreError> {
     Ok(Head {
-        last_sequence: Sequence(get(row, "a")?),
-        last_contact: ContactId(get(row, "b")?),
-        last_event_at: time(row, "c")?,
+        last_sequence: Sequence(at(row, column::A)?),
+        last_contact: ContactId(at(row, column::B)?),
+        last_event_at: Timestamp::from_milliseconds(at(row, column::CREATED_AT_MS)?),
     })
 }
 
 fn read_contact(row: &Row) -> Result<Contact, StoreError> {
+    let bearing = Bearing {
+        email: at(row, column::EMAIL)?,
+        phone: at(row, column::PHONE)?,
+        declared: at(row, column::DECLARED)?,
+    };
     Ok(Contact {
-        id: ContactId(get(row, "b")?),
-        identifiers: identifiers_of(row)?,
-        linked_to: get::<Option<i64>>(row, "linked_id")?.map(ContactId),
-        created_at: time(row, "c")?,
-        updated_at: time(row, "updated_at_ms")?,
+        id: ContactId(at(row, column::A)?),
+        identifiers: identifiers_of(&bearing)?,
+        linked_to: at::<Option<i64>>(row, column::LINKED_ID)?.map(ContactId),
+        created_at: Timestamp::from_milliseconds(at(row, column::CREATED_AT_MS)?),
+        updated_at: Timestamp::from_milliseconds(at(row, column::UPDATED_AT_MS)?),
         deleted_at: None::<Timestamp>,
     })
 }

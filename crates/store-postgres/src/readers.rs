@@ -3,12 +3,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::Pool;
 use selfsame_rules::{Identifier, Neighbourhood};
 use selfsame_store::{StoreError, WorkspaceKey};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
+use tokio_postgres::Row;
 
 use crate::connections::Loan;
 use crate::error::Fault;
@@ -18,14 +20,24 @@ use crate::repeat::{Limits, pause};
 /// The most identifiers that one round trip asks for.
 const IDENTIFIERS_MAX: usize = 500;
 
-/// The most round trips under way at once; others wait, and share the next.
-const AT_ONCE_MAX: usize = 4;
+/// The most round trips under way at once; others wait, and share the next. More of them are smaller and cost more for
+/// each look-up; fewer let many customers wait for one whose identity is large.
+const AT_ONCE_MAX: usize = 3;
 
 /// A look-up that waits for its round trip.
 struct Lookup {
     workspace: WorkspaceKey,
     identifiers: Vec<Identifier>,
-    answer: oneshot::Sender<Result<Neighbourhood, StoreError>>,
+    answer: oneshot::Sender<Result<Arc<Loaded>, StoreError>>,
+}
+
+/// The way to the server and back.
+#[derive(Clone)]
+struct Way {
+    pool: Pool,
+    limits: Limits,
+    /// Whether look-ups go by a plan that the server keeps; until it once had none.
+    keeps_plans: Arc<AtomicBool>,
 }
 
 /// The way in for look-ups.
@@ -36,10 +48,12 @@ pub(crate) struct Readers {
 
 impl Readers {
     /// Starts taking look-ups. One of the pool's connections is left to the writer, where there are several.
-    pub(crate) fn start(pool: Pool, limits: Limits) -> Self {
+    /// `keeps_plans`: whether statements may be prepared by name.
+    pub(crate) fn start(pool: Pool, limits: Limits, keeps_plans: bool) -> Self {
         let (lookups, waiting) = mpsc::unbounded_channel();
         let at_once = (pool.status().max_size - 1).clamp(1, AT_ONCE_MAX);
-        tokio::spawn(dispatch(pool, limits, waiting, Arc::new(Semaphore::new(at_once))));
+        let way = Way { pool, limits, keeps_plans: Arc::new(AtomicBool::new(keeps_plans)) };
+        tokio::spawn(dispatch(way, waiting, Arc::new(Semaphore::new(at_once))));
         Self { lookups }
     }
 
@@ -50,19 +64,17 @@ impl Readers {
         identifiers: Vec<Identifier>,
     ) -> Result<Neighbourhood, StoreError> {
         let (answer, answered) = oneshot::channel();
-        let lookup = Lookup { workspace, identifiers, answer };
+        let lookup = Lookup { workspace, identifiers: identifiers.clone(), answer };
         self.lookups.send(lookup).map_err(|_| StoreError::NotWritable)?;
-        answered.await.map_err(|_| StoreError::failed("the look-up ended before it answered"))?
+        let loaded =
+            answered.await.map_err(|_| StoreError::failed("the look-up ended before it answered"))??;
+        // Here, and not where the round trip ends: there, each would wait for those before it.
+        loaded.neighbourhood(&identifiers)
     }
 }
 
 /// Sends a round trip whenever one may go, for all that wait by then, up to a bound.
-async fn dispatch(
-    pool: Pool,
-    limits: Limits,
-    mut arriving: mpsc::UnboundedReceiver<Lookup>,
-    permits: Arc<Semaphore>,
-) {
+async fn dispatch(way: Way, mut arriving: mpsc::UnboundedReceiver<Lookup>, permits: Arc<Semaphore>) {
     let mut waiting = VecDeque::new();
     loop {
         if waiting.is_empty() {
@@ -76,9 +88,9 @@ async fn dispatch(
         // Whoever asked may have gone while it waited.
         waiting.retain(|lookup: &Lookup| !lookup.answer.is_closed());
         let together = take_together(&mut waiting);
-        let pool = pool.clone();
+        let way = way.clone();
         tokio::spawn(async move {
-            answer_all(&pool, limits, together).await;
+            answer_all(&way, together).await;
             drop(permit);
         });
     }
@@ -101,43 +113,65 @@ fn take_together(waiting: &mut VecDeque<Lookup>) -> Vec<Lookup> {
     together
 }
 
-async fn answer_all(pool: &Pool, limits: Limits, lookups: Vec<Lookup>) {
+async fn answer_all(way: &Way, lookups: Vec<Lookup>) {
     let Some(workspace) = lookups.first().map(|first| first.workspace) else { return };
     let mut identifiers: Vec<Identifier> =
         lookups.iter().flat_map(|lookup| &lookup.identifiers).cloned().collect();
     identifiers.sort();
     identifiers.dedup();
-    let loaded = load_within(pool, limits, workspace, &identifiers).await;
+    let loaded = way.load_within(workspace, &identifiers).await.map(Arc::new);
     for lookup in lookups {
-        let answer = match &loaded {
-            Ok(loaded) => loaded.neighbourhood(&lookup.identifiers),
-            Err(error) => Err(error.clone()),
-        };
         // Whoever asked may have gone.
-        let _ = lookup.answer.send(answer);
+        let _ = lookup.answer.send(loaded.clone());
     }
 }
 
-/// Loads, again and again where a repeat may help, until the time is up.
-async fn load_within(
-    pool: &Pool,
-    limits: Limits,
-    workspace: WorkspaceKey,
-    identifiers: &[Identifier],
-) -> Result<Loaded, StoreError> {
-    let deadline = Instant::now() + limits.answer;
-    for attempt in 0.. {
-        let fault =
-            match timeout_at(limits.of_attempt(deadline), load_once(pool, workspace, identifiers)).await {
+impl Way {
+    /// Loads, again and again where a repeat may help, until the time is up.
+    async fn load_within(
+        &self,
+        workspace: WorkspaceKey,
+        identifiers: &[Identifier],
+    ) -> Result<Loaded, StoreError> {
+        let deadline = Instant::now() + self.limits.answer;
+        for attempt in 0.. {
+            let loading = self.load(workspace, identifiers);
+            let fault = match timeout_at(self.limits.of_attempt(deadline), loading).await {
                 Ok(Ok(rows)) => return Loaded::read(&rows, identifiers, workspace),
                 Ok(Err(fault)) => fault,
                 Err(_) => Fault::TimedOut,
             };
-        if !fault.may_pass() || !pause(attempt, deadline).await {
-            return Err(fault.into());
+            if !fault.may_pass() || !pause(attempt, deadline).await {
+                return Err(fault.into());
+            }
         }
+        unreachable!("attempts are counted without end")
     }
-    unreachable!("attempts are counted without end")
+
+    /// One look-up, by the plan that the server keeps if it does.
+    async fn load(&self, workspace: WorkspaceKey, identifiers: &[Identifier]) -> Result<Vec<Row>, Fault> {
+        if !self.keeps_plans.load(Ordering::Relaxed) {
+            return load_once(&self.pool, workspace, identifiers).await;
+        }
+        let client = Loan::from(&self.pool).await?;
+        let fault = match load::send_planned(&client, workspace, identifiers).await {
+            Ok(rows) => {
+                client.give_back();
+                return Ok(rows);
+            }
+            Err(error) => Fault::from(error),
+        };
+        if !fault.is_about_a_statement() {
+            return Err(fault);
+        }
+        // Something that this server, or a pooler before it, doesn't take; unless the other way is refused as well.
+        drop(client);
+        let rows = load_once(&self.pool, workspace, identifiers).await?;
+        if self.keeps_plans.swap(false, Ordering::Relaxed) {
+            tracing::info!(%fault, "no plan is kept for look-ups: each is planned anew");
+        }
+        Ok(rows)
+    }
 }
 
 /// One round trip.
@@ -145,9 +179,9 @@ pub(crate) async fn load_once(
     pool: &Pool,
     workspace: WorkspaceKey,
     identifiers: &[Identifier],
-) -> Result<Vec<tokio_postgres::Row>, Fault> {
+) -> Result<Vec<Row>, Fault> {
     let client = Loan::from(pool).await?;
-    let rows = load::send(&client, workspace, identifiers).await?;
+    let rows = load::send_alone(&client, workspace, identifiers).await?;
     client.give_back();
     Ok(rows)
 }

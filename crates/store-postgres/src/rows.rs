@@ -12,16 +12,23 @@ pub(crate) fn get<'row, T: FromSql<'row>>(row: &'row Row, column: &str) -> Resul
         .map_err(|error| StoreError::failed(format!("the column `{column}` can't be read: {error}")))
 }
 
-/// The identifiers in the columns `email`, `phone` and `declared`, in the order of kinds.
-pub(crate) fn identifiers(row: &Row) -> Result<Vec<Identifier>, StoreError> {
+/// The columns in which a row bears identifiers.
+pub(crate) struct Bearing<'row> {
+    pub(crate) email: Option<&'row str>,
+    pub(crate) phone: Option<&'row str>,
+    pub(crate) declared: Option<&'row str>,
+}
+
+/// The identifiers in them, in the order of kinds.
+pub(crate) fn identifiers(bearing: &Bearing<'_>) -> Result<Vec<Identifier>, StoreError> {
     let mut identifiers = Vec::with_capacity(2);
-    if let Some(email) = get(row, "email")? {
+    if let Some(email) = bearing.email {
         identifiers.push(Identifier::from_stored(IdentifierKind::Email, email));
     }
-    if let Some(phone) = get(row, "phone")? {
+    if let Some(phone) = bearing.phone {
         identifiers.push(Identifier::from_stored(IdentifierKind::Phone, phone));
     }
-    if let Some(declared) = get(row, "declared")? {
+    if let Some(declared) = bearing.declared {
         identifiers.extend(declared_text::read(declared).map_err(StoreError::failed)?);
     }
     Ok(identifiers)
@@ -29,9 +36,11 @@ pub(crate) fn identifiers(row: &Row) -> Result<Vec<Identifier>, StoreError> {
 
 /// A row of `contacts`, all its columns under their own names.
 pub(crate) fn contact(row: &Row) -> Result<Contact, StoreError> {
+    let bearing =
+        Bearing { email: get(row, "email")?, phone: get(row, "phone")?, declared: get(row, "declared")? };
     Ok(Contact {
         id: ContactId(get(row, "id")?),
-        identifiers: identifiers(row)?,
+        identifiers: identifiers(&bearing)?,
         linked_to: get::<Option<i64>>(row, "linked_id")?.map(ContactId),
         created_at: time(row, "created_at_ms")?,
         updated_at: time(row, "updated_at_ms")?,

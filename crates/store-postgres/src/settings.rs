@@ -58,6 +58,7 @@ pub struct ConnectionSettings {
     connection_wait: Option<Duration>,
     connect_timeout: Option<Duration>,
     socket_timeout: Option<Duration>,
+    keeps_plans: bool,
     warnings: Vec<String>,
 }
 
@@ -116,6 +117,7 @@ impl ConnectionSettings {
             connect_timeout: connect_timeout
                 .map(|limit| limit * u32::try_from(servers.len()).unwrap_or(u32::MAX)),
             socket_timeout: seconds("socket_timeout", 0)?,
+            keeps_plans: keeps_plans(&given)?,
             warnings,
         })
     }
@@ -157,6 +159,12 @@ impl ConnectionSettings {
     /// How long an answer may take (`socket_timeout`, Prisma's); `None` is without end.
     pub fn socket_timeout(&self) -> Option<Duration> {
         self.socket_timeout
+    }
+
+    /// Whether statements may be prepared by name, so that the server keeps their plans: unless the URL says otherwise in
+    /// Prisma's words (`pgbouncer=true`, `statement_cache_size=0`).
+    pub fn keeps_plans(&self) -> bool {
+        self.keeps_plans
     }
 
     /// What somebody should know about these settings, one sentence each, without any value.
@@ -244,6 +252,12 @@ fn set_keepalives(client: &mut Config, given: &Given<'_>) -> Result<(), InvalidU
         client.tcp_user_timeout(Duration::from_millis(milliseconds));
     }
     Ok(())
+}
+
+fn keeps_plans(given: &Given<'_>) -> Result<bool, InvalidUrl> {
+    let has_pooler = given.choice("pgbouncer", &[("true", true), ("false", false)])?.unwrap_or(false);
+    let none_cached = given.number("statement_cache_size", 0..=u64::MAX)? == Some(0);
+    Ok(!has_pooler && !none_cached)
 }
 
 fn password_from_file(

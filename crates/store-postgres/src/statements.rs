@@ -8,17 +8,22 @@ use std::time::Duration;
 
 pub(crate) mod adoption;
 mod citus;
+pub(crate) mod planned;
 
 pub(crate) use citus::HAS_CITUS;
 pub use citus::citus_statements;
 
-/// Begins a change. What an impatient or vanished replica leaves behind ends by itself, its lock with it.
+/// Begins a change. What an impatient or vanished replica leaves behind ends by itself, its lock with it. Nothing of ours
+/// is worth compiling first: PostgreSQL believes so once some identities are large, and takes up to a second for it.
 pub(crate) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-     SET LOCAL idle_in_transaction_session_timeout = '10s'";
+     SELECT set_config('idle_in_transaction_session_timeout', '10s', true), \
+     CASE WHEN current_setting('jit', true) = 'on' THEN set_config('jit', 'off', true) END";
 
 /// As [`BEGIN_WRITE`], where the server's default is to answer before a commit is durable.
 pub(crate) const BEGIN_WRITE_DURABLY: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-     SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL synchronous_commit = 'on'";
+     SELECT set_config('idle_in_transaction_session_timeout', '10s', true), \
+     CASE WHEN current_setting('jit', true) = 'on' THEN set_config('jit', 'off', true) END, \
+     set_config('synchronous_commit', 'on', true)";
 
 /// A change's beginning that waits for the lock no longer than whoever asked: a connection that is given up is not
 /// seen by a server that waits, and those who wait there for nobody would use up its connections.
@@ -26,6 +31,10 @@ pub(crate) fn begin_write(begin: &str, attempt: Duration) -> String {
     // A little sooner, so that the server's word comes in time.
     format!("{begin}; SET LOCAL lock_timeout = '{}ms'", (attempt * 9 / 10).as_millis().max(1))
 }
+
+/// Begins a look-up: what is set in it ends with it, and nothing in it can write. As to compiling, see [`BEGIN_WRITE`].
+pub(crate) const BEGIN_LOAD: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; \
+     SELECT set_config('jit', 'off', true) WHERE current_setting('jit', true) = 'on'";
 
 /// Begins a scan: all its statements see one snapshot.
 pub(crate) const BEGIN_SCAN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
@@ -40,43 +49,62 @@ pub(crate) const LOCK: &str = "SELECT workspace FROM selfsame.workspaces WHERE w
 pub(crate) const HEAD: &str =
     "SELECT last_sequence, last_contact_id, last_event_at_ms FROM selfsame.workspaces WHERE workspace = $1";
 
-/// Every identity that owns one of the identifiers ($2 kinds, $3 values), whole, and the head: rows of three sorts.
+/// Every identity that owns one of the identifiers ($2 kinds, $3 values), whole, and the head: rows of the sorts 0 (the
+/// head), 1 (the owner of an identifier), 2 (the contact that is an owner), 3 (the secondaries of its identity) and 4
+/// (the primary of an owner that is none itself).
 ///
-/// The limits keep the inner queries what they are, one look into an index for each identifier and each identity,
-/// whatever the planner believes about tables that it has no statistics of. The outer join tells an identifier that
-/// nobody owns from one whose owner is gone, which can't be.
+/// Look-ups into indexes are what it costs, so each owner's row is read once, however many of its identifiers were seen,
+/// and a primary's is not read again. The limits keep the inner queries what they are, one look into an index for each
+/// identifier and each identity, whatever the planner believes about tables that it has no statistics of. It doesn't see
+/// how many identifiers there are, either: a plan for any number is as good as one for this number, and can be kept.
 pub(crate) const LOAD: &str = "WITH owners AS (
-        SELECT seen.place, owner.contact_id, owner.primary_id
-        FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS seen (kind, value, place)
+        SELECT seen.place, owner.contact_id
+        FROM (SELECT $2::text[] AS kinds, $3::text[] AS texts OFFSET 0) AS sent
+        CROSS JOIN LATERAL unnest(sent.kinds, sent.texts) WITH ORDINALITY AS seen (kind, value, place)
         CROSS JOIN LATERAL (
-            SELECT identifiers.contact_id, coalesce(contacts.linked_id, contacts.id) AS primary_id
+            SELECT contact_id
             FROM selfsame.identifiers
-            LEFT JOIN selfsame.contacts
-                ON contacts.workspace = identifiers.workspace AND contacts.id = identifiers.contact_id
-            WHERE identifiers.workspace = $1
-                AND identifiers.kind = seen.kind AND identifiers.value = seen.value
+            WHERE workspace = $1 AND kind = seen.kind AND value = seen.value
             LIMIT 1
         ) AS owner
+    ), holders AS (
+        SELECT contact.id, contact.email, contact.phone, contact.declared, contact.linked_id,
+            contact.created_at_ms, contact.updated_at_ms
+        FROM (SELECT DISTINCT contact_id FROM owners) AS owner
+        CROSS JOIN LATERAL (
+            SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms
+            FROM selfsame.contacts
+            WHERE workspace = $1 AND id = owner.contact_id AND deleted_at_ms IS NULL
+            LIMIT 1
+        ) AS contact
     )
-    SELECT 'head' AS sort, last_sequence AS a, last_contact_id AS b, last_event_at_ms AS c,
+    SELECT 0 AS sort, last_sequence AS a, last_contact_id AS b,
         NULL::text AS email, NULL::text AS phone, NULL::text AS declared,
-        NULL::bigint AS linked_id, NULL::bigint AS updated_at_ms
+        NULL::bigint AS linked_id, last_event_at_ms AS created_at_ms, NULL::bigint AS updated_at_ms
     FROM selfsame.workspaces WHERE workspace = $1
     UNION ALL
-    SELECT 'owner', place, contact_id, primary_id, NULL, NULL, NULL, NULL, NULL FROM owners
+    SELECT 1, place, contact_id, NULL, NULL, NULL, NULL, NULL, NULL FROM owners
     UNION ALL
-    SELECT 'contact', touched.primary_id, contact.id, contact.created_at_ms,
-        contact.email, contact.phone, contact.declared, contact.linked_id, contact.updated_at_ms
-    FROM (SELECT DISTINCT primary_id FROM owners) AS touched
+    SELECT 2, id, NULL, email, phone, declared, linked_id, created_at_ms, updated_at_ms FROM holders
+    UNION ALL
+    SELECT 3, contact.id, NULL, contact.email, contact.phone, contact.declared, contact.linked_id,
+        contact.created_at_ms, contact.updated_at_ms
+    FROM (SELECT DISTINCT coalesce(linked_id, id) AS primary_id FROM holders) AS touched
     CROSS JOIN LATERAL (
-        SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms
-        FROM selfsame.contacts
-        WHERE workspace = $1 AND id = touched.primary_id AND deleted_at_ms IS NULL
-        UNION ALL
         SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms
         FROM selfsame.contacts
         WHERE workspace = $1 AND linked_id = touched.primary_id AND deleted_at_ms IS NULL
         OFFSET 0
+    ) AS contact
+    UNION ALL
+    SELECT 4, contact.id, NULL, contact.email, contact.phone, contact.declared, contact.linked_id,
+        contact.created_at_ms, contact.updated_at_ms
+    FROM (SELECT DISTINCT linked_id FROM holders WHERE linked_id IS NOT NULL) AS touched
+    CROSS JOIN LATERAL (
+        SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms
+        FROM selfsame.contacts
+        WHERE workspace = $1 AND id = touched.linked_id AND deleted_at_ms IS NULL
+        LIMIT 1
     ) AS contact";
 
 /// Appends to the log.
@@ -184,6 +212,7 @@ pub(crate) fn quoted(name: &str) -> String {
 /// Every statement that the store sends, by name; of those with a schema in them, one for the schema `public`.
 pub fn statements() -> Vec<(&'static str, String)> {
     let fixed = [
+        ("begin load", BEGIN_LOAD),
         ("begin scan", BEGIN_SCAN),
         ("commit", COMMIT),
         ("rollback", ROLLBACK),
@@ -212,6 +241,7 @@ pub fn statements() -> Vec<(&'static str, String)> {
         all.push((name, begin_write(begin, Duration::from_secs(1))));
     }
     all.push(("create view", create_view("public")));
+    all.extend(planned::all());
     all.extend(adoption::all());
     all
 }

@@ -113,7 +113,7 @@ impl PostgresStore {
     }
 
     fn over(pool: Pool, writer: Option<Writer>, settings: &ConnectionSettings, limits: Limits) -> Self {
-        let readers = Readers::start(pool.clone(), limits);
+        let readers = Readers::start(pool.clone(), limits, settings.keeps_plans());
         tokio::spawn(close_idle(pool.clone()));
         Self { pool, readers, writer, schema: settings.schema().map(str::to_owned) }
     }

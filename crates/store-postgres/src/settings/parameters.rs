@@ -25,6 +25,7 @@ const KNOWN: &[(&str, Option<&str>)] = &[
     ("options", Some("PGOPTIONS")),
     ("passfile", Some("PGPASSFILE")),
     ("password", Some("PGPASSWORD")),
+    ("pgbouncer", None),
     ("pool_timeout", None),
     ("port", Some("PGPORT")),
     ("schema", None),
@@ -39,13 +40,14 @@ const KNOWN: &[(&str, Option<&str>)] = &[
     ("sslpassword", None),
     ("sslrootcert", Some("PGSSLROOTCERT")),
     ("sslsni", Some("PGSSLSNI")),
+    ("statement_cache_size", None),
     ("target_session_attrs", Some("PGTARGETSESSIONATTRS")),
     ("tcp_user_timeout", None),
     ("user", Some("PGUSER")),
 ];
 
-/// Those that ask for something that is so anyway: we name no statement, and never compress.
-const WITHOUT_EFFECT: &[&str] = &["pgbouncer", "sslcompression", "statement_cache_size", "uselibpqcompat"];
+/// Those that ask for something that is so anyway: we never compress.
+const WITHOUT_EFFECT: &[&str] = &["sslcompression", "uselibpqcompat"];
 
 pub(super) fn is_known(name: &str) -> bool {
     WITHOUT_EFFECT.contains(&name) || KNOWN.iter().any(|(known, _)| *known == name)

@@ -108,10 +108,24 @@ fn a_pool_s_limits_are_prisma_s_parameters() {
     assert_eq!(settings.connections_max(), 3);
     assert_eq!((settings.connection_wait(), settings.connect_timeout()), (None, seconds(4)));
     assert_eq!((settings.socket_timeout(), settings.schema()), (seconds(9), Some("old")));
+    assert!(!settings.keeps_plans());
     assert!(settings.warnings().is_empty(), "{:?}", settings.warnings());
 
     let settings = parse("postgresql://db/", &[("PGCONNECT_TIMEOUT", "0")]).unwrap();
     assert_eq!((settings.connect_timeout(), settings.client().get_connect_timeout()), (None, None));
+}
+
+#[test]
+fn plans_are_kept_unless_the_url_says_otherwise_in_prisma_s_words() {
+    for (query, keeps) in [
+        ("", true),
+        ("pgbouncer=false&statement_cache_size=100", true),
+        ("pgbouncer=true", false),
+        ("statement_cache_size=0", false),
+    ] {
+        assert_eq!(parse(&format!("postgresql://db/?{query}"), &[]).unwrap().keeps_plans(), keeps, "{query}");
+    }
+    assert!(parse("postgresql://db/?pgbouncer=perhaps", &[]).is_err());
 }
 
 #[test]
