@@ -9,6 +9,7 @@
 //! and whatever else distributed databases run differently (DESIGN, "Stores").
 
 mod adopt;
+mod apart;
 mod carry_out;
 mod connection;
 mod connections;

@@ -22,6 +22,8 @@ pub(crate) struct Loaded {
     primaries: HashMap<ContactId, ContactId>,
     /// The contacts of each identity by its primary, each once.
     identities: HashMap<ContactId, Vec<Contact>>,
+    /// How many these are.
+    contacts: usize,
 }
 
 /// The places of the columns of [`LOAD`]: asked by name, each would be searched for in each of very many rows.
@@ -130,7 +132,13 @@ impl Loaded {
             }
         }
         let head = head.ok_or_else(|| no_workspace(workspace))?;
-        Ok(Self { head, owners, primaries, identities })
+        let contacts = identities.values().map(Vec::len).sum();
+        Ok(Self { head, owners, primaries, identities, contacts })
+    }
+
+    /// How many contacts were loaded.
+    pub(crate) fn contacts(&self) -> usize {
+        self.contacts
     }
 
     /// The part of it that one look-up asked for.

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
 
+use crate::apart::apart;
 use crate::connections::Loan;
 use crate::error::Fault;
 use crate::load::{self, Loaded};
@@ -69,7 +70,7 @@ impl Readers {
         let loaded =
             answered.await.map_err(|_| StoreError::failed("the look-up ended before it answered"))??;
         // Here, and not where the round trip ends: there, each would wait for those before it.
-        loaded.neighbourhood(&identifiers)
+        apart(loaded.contacts(), move || loaded.neighbourhood(&identifiers)).await
     }
 }
 
@@ -137,7 +138,10 @@ impl Way {
         for attempt in 0.. {
             let loading = self.load(workspace, identifiers);
             let fault = match timeout_at(self.limits.of_attempt(deadline), loading).await {
-                Ok(Ok(rows)) => return Loaded::read(&rows, identifiers, workspace),
+                Ok(Ok(rows)) => {
+                    let identifiers = identifiers.to_vec();
+                    return apart(rows.len(), move || Loaded::read(&rows, &identifiers, workspace)).await;
+                }
                 Ok(Err(fault)) => fault,
                 Err(_) => Fault::TimedOut,
             };

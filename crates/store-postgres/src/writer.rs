@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use deadpool_postgres::{ClientWrapper, Pool};
@@ -13,6 +13,7 @@ use selfsame_store::{Decision, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::types::Type;
 
+use crate::apart::apart;
 use crate::carry_out::{Statement, statements};
 use crate::connections::Loan;
 use crate::error::Fault;
@@ -64,13 +65,14 @@ impl Writer {
         &self,
         workspace: WorkspaceKey,
         identifiers: &[Identifier],
-        mut decision: Decision,
+        decision: Decision,
     ) -> Result<Plan, StoreError> {
+        let decision = Arc::new(Mutex::new(decision));
         let deadline = Instant::now() + self.limits.answer;
         let mut outcome_unknown = false;
         for attempt in 0.. {
             let mut commit_sent = false;
-            let attempted = self.attempt(workspace, identifiers, &mut decision, &mut commit_sent);
+            let attempted = self.attempt(workspace, identifiers, &decision, &mut commit_sent);
             let fault = match timeout_at(self.limits.of_attempt(deadline), attempted).await {
                 Ok(Ok(plan)) => return Ok(plan),
                 // What an earlier attempt may have committed, this one could not settle.
@@ -100,7 +102,7 @@ impl Writer {
         &self,
         workspace: WorkspaceKey,
         identifiers: &[Identifier],
-        decision: &mut Decision,
+        decision: &Arc<Mutex<Decision>>,
         commit_sent: &mut bool,
     ) -> Result<Plan, Stopped> {
         let client = Loan::from(&self.pool).await?;
@@ -117,9 +119,16 @@ impl Writer {
         if locked?.is_empty() {
             return Err(no_workspace(workspace).into());
         }
-        let loaded = Loaded::read(&loaded?, identifiers, workspace)?;
-        let plan = decision(&loaded.neighbourhood(identifiers)?);
-        let statements = statements(workspace, &plan);
+        let rows = loaded?;
+        let (identifiers, decision) = (identifiers.to_vec(), Arc::clone(decision));
+        let (plan, statements) = apart(rows.len(), move || {
+            let loaded = Loaded::read(&rows, &identifiers, workspace)?;
+            let mut decision = decision.lock().expect("a decision that panics ends its write");
+            let plan = decision(&loaded.neighbourhood(&identifiers)?);
+            let statements = statements(workspace, &plan);
+            Ok::<_, StoreError>((plan, statements))
+        })
+        .await?;
         if statements.is_empty() {
             client.batch_execute(ROLLBACK).await?;
             client.give_back();
