@@ -90,7 +90,9 @@ async fn a_look_up_and_a_merge_go_by_keys_with_statistics_and_without() {
 /// believed that it would read as many rows, and compiled the plan first.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_compiled_first_once_some_identities_are_large() {
-    let cluster = Cluster::start_with(Binaries::of_the_system(), Settings::default().with("jit", "on"));
+    // A tenth of the default: so many rows are enough then.
+    let eager = Settings::default().with("jit", "on").with("jit_above_cost", "10000");
+    let cluster = Cluster::start_with(Binaries::of_the_system(), eager);
     let url = cluster.create_database("shop").await;
     let settings = ConnectionSettings::parse(&url, |_| None).unwrap();
     PostgresStore::migrate(&settings, false).await.unwrap();
