@@ -96,7 +96,7 @@ async fn whoever_has_a_pooler_has_no_statement_by_name() {
         .statements_of(async {
             let sent = observation(&[("email".to_owned(), fill::email(0))]).unwrap();
             let identifiers = sent.identifiers().cloned().collect();
-            store.load(WorkspaceKey::DEFAULT, identifiers).await.unwrap();
+            store.look(WorkspaceKey::DEFAULT, identifiers, &mut |_| {}).await.unwrap();
         })
         .await;
     assert_eq!(known.join("; "), ["begin load", "load", "commit"].map(text).join("; "));
