@@ -287,7 +287,7 @@ mod tests {
     fn an_answer_may_come_in_any_two_pieces_or_byte_by_byte() {
         for (text, expected) in [(SIZED, answer(1, 0, 15)), (CHUNKED, answer(2, 1, 39))] {
             for at in 0..text.len() {
-                assert_eq!(read(&[&text[..at], &text[at..]]), [expected.clone()], "cut at {at}");
+                assert_eq!(read(&[&text[..at], &text[at..]]), std::slice::from_ref(&expected), "cut at {at}");
             }
             let bytes: Vec<&[u8]> = text.chunks(1).collect();
             assert_eq!(read(&bytes), [expected]);

@@ -6,20 +6,21 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tempfile::TempDir;
 
-use crate::generator::{Generator, Outcome, Pace};
+use crate::generator::{Generator, Pace};
 use crate::interrupt::Interrupt;
 use crate::measure::{Meter, Pairs, Round, round};
+use crate::outcome::Outcome;
 use crate::requests::{Batches, Choice, Crowd, Requests, Singles};
 use crate::server::Server;
 use crate::target::Target;
 
 /// The connections of a batch load.
 pub(crate) const BATCH_CONNECTIONS: usize = 4;
-/// How long a fill may take.
-const FILL_LIMIT: Duration = Duration::from_secs(900);
+/// How long a fill may take; beyond, the whole could not end within its half hour.
+const FILL_LIMIT: Duration = Duration::from_secs(300);
 
 /// How much is measured, and for how long.
 #[derive(Clone, Debug)]
@@ -203,6 +204,9 @@ impl Bench {
         let generator = Generator::new(target, connections, &self.interrupt);
         let outcome = generator.run(requests, Pace::Closed, FILL_LIMIT)?;
         outcome.must_be_right()?;
+        if !outcome.exhausted {
+            bail!("{} records were not stored within {} seconds", outcome.records, FILL_LIMIT.as_secs());
+        }
         Ok(outcome)
     }
 

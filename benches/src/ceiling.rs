@@ -24,7 +24,7 @@ const ANSWER: &str = "{\"contact\":{\"primaryContactId\":1234567,\"emails\":[\"a
     \"phoneNumbers\":[\"123456789012\"],\"secondaryContactIds\":[]}}";
 
 /// The events that are committed together at 64 connections, and the bytes of one.
-const APPEND_EVENTS: u64 = 64;
+const APPEND_EVENTS: u16 = 64;
 const EVENT_BYTES: usize = 250;
 
 /// Serves the empty handler on a port of loopback until it is killed.
@@ -66,7 +66,7 @@ pub(crate) fn syncs_per_second(
 ) -> anyhow::Result<f64> {
     let path = folder.join("append");
     let mut file = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
-    let group = vec![b'e'; EVENT_BYTES * APPEND_EVENTS as usize];
+    let group = vec![b'e'; EVENT_BYTES * usize::from(APPEND_EVENTS)];
     let begin = Instant::now();
     let mut syncs = 0_u32;
     while begin.elapsed() < duration {
@@ -82,5 +82,5 @@ pub(crate) fn syncs_per_second(
 
 /// The events in one sync of [`syncs_per_second`].
 pub(crate) fn events_per_sync() -> f64 {
-    APPEND_EVENTS as f64
+    f64::from(APPEND_EVENTS)
 }

@@ -9,6 +9,7 @@ mod generator;
 mod interrupt;
 mod machine;
 mod measure;
+mod outcome;
 mod plot;
 mod postgres;
 mod process;
@@ -52,7 +53,7 @@ struct Arguments {
     /// Measure another server beside ours: any base URL that answers `POST /identify`
     #[arg(long, value_name = "NAME=URL", value_parser = rival)]
     rival: Vec<(String, Target)>,
-    /// Add a profile of the known customer's path (needs Linux perf)
+    /// With --quick, add the profile of the known customer's path, which a full run has (needs Linux perf)
     #[arg(long)]
     profile: bool,
     /// Where the document goes; its plots go into the folder `benchmarks` beside it [default: docs/BENCHMARKS.md]
@@ -110,7 +111,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let settings =
         if arguments.quick { Settings::quick(arguments.seed) } else { Settings::full(arguments.seed) };
     let mut bench = Bench::start(settings, program, &folder, interrupt)?;
-    (bench.rivals, bench.profiled) = (arguments.rival, arguments.profile);
+    (bench.rivals, bench.profiled) = (arguments.rival, arguments.profile || !arguments.quick);
     let mut sections = Vec::new();
     let chosen = |name: &str| arguments.only.is_empty() || arguments.only.iter().any(|only| only == name);
     for scenario in SCENARIOS.iter().filter(|scenario| chosen(scenario.name)) {

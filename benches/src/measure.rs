@@ -5,7 +5,8 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 
 use crate::bench::Bench;
-use crate::generator::{Generator, Outcome, Pace};
+use crate::generator::{Generator, Pace};
+use crate::outcome::Outcome;
 use crate::process;
 use crate::requests::{Kind, Requests};
 use crate::statistics::Spread;
@@ -68,7 +69,7 @@ pub(crate) struct Round {
 impl Round {
     /// What a run says, with the processor time that its server used.
     pub(crate) fn of(outcome: &Outcome, server_cpu: Option<Duration>) -> Self {
-        let records = outcome.records as f64 * outcome.answered_ever as f64 / outcome.answered.max(1) as f64;
+        let records = outcome.records_ever as f64;
         let a_record = |cpu: Duration| cpu.as_secs_f64() * 1e6 / records.max(1.0);
         let mut latencies = outcome.latencies[Kind::Known as usize].clone();
         latencies += &outcome.latencies[Kind::New as usize];

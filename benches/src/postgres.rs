@@ -121,7 +121,8 @@ impl Cluster {
     fn client(&self, program: &str, database: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
         command.arg("--host").arg(self.folder.path()).args(["--port", PORT, "--username", "postgres"]);
-        command.args(["--dbname", database]).stdin(Stdio::null());
+        // By the environment: each of them calls the option otherwise.
+        command.env("PGDATABASE", database).stdin(Stdio::null());
         command
     }
 }

@@ -74,7 +74,7 @@ impl Drop for Guarded {
 
 /// The processor time that a process has used so far, in user space and in the kernel.
 pub(crate) fn cpu(id: u32) -> anyhow::Result<Duration> {
-    Ok(ticks(&stat(id)?, &[11, 12])?)
+    ticks(&stat(id)?, &[11, 12])
 }
 
 /// The same of a process and its children, those that have ended too.

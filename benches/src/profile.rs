@@ -55,9 +55,15 @@ impl Costs {
             self.groups.iter().map(|(name, count)| (name, *count)).collect();
         groups.sort_by(|one, other| other.1.cmp(&one.1).then(one.0.cmp(other.0)));
         let mut text = "| where | of all samples |\n| --- | --- |\n".to_owned();
-        for (name, count) in groups {
+        let ours = groups.iter().filter(|(name, _)| name.starts_with(OURS)).map(|(_, count)| count).sum();
+        text += &format!("| **all that is ours** | {:.1} % |\n", share(ours) * 100.0);
+        let (large, small): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|(_, count)| share(*count) >= GROUP_SHARE_MIN);
+        for (name, count) in large {
             text += &format!("| {name} | {:.1} % |\n", share(count) * 100.0);
         }
+        let rest = small.iter().map(|(_, count)| count).sum();
+        text += &format!("| {} others together | {:.1} % |\n", small.len(), share(rest) * 100.0);
         let mut places: Vec<_> =
             self.places.iter().filter(|(_, count)| share(**count) >= share_min).collect();
         places.sort_by(|one, other| other.1.cmp(one.1).then(one.0.cmp(other.0)));
@@ -215,7 +221,8 @@ fn frame(line: &str) -> Option<Frame<'_>> {
 fn of_library(symbol: &str) -> &'static str {
     if ["mem", "str", "__mem", "__str"].iter().any(|start| symbol.starts_with(start)) {
         "C library: copying and comparing"
-    } else if ["malloc", "free", "realloc", "calloc", "cfree"].iter().any(|name| symbol.contains(name)) {
+    } else if ["alloc", "free", "unlink_chunk", "malloc_consolidate"].iter().any(|name| symbol.contains(name))
+    {
         "C library: allocation"
     } else {
         "C library: the rest"
@@ -260,26 +267,29 @@ fn places(program: &Path, addresses: &[u64]) -> anyhow::Result<Vec<(String, Stri
     Ok(found)
 }
 
+/// How the names of our own groups begin.
+const OURS: &str = "ours: ";
+/// What a group must have of the whole for a row of its own.
+const GROUP_SHARE_MIN: f64 = 0.002;
 const STANDARD: &str = "Rust's standard library";
 
 /// What a source file belongs to: a part of ours, or a crate.
 fn group_of(file: &str) -> String {
-    if file.contains("sqlite3") {
-        return "SQLite".to_owned();
-    }
-    if let Some((_, rest)) = file.split_once("/registry/src/") {
+    if file.contains("/rustc/") || file.contains("/library/") {
+        STANDARD.to_owned()
+    } else if file.contains("sqlite3") {
+        "SQLite".to_owned()
+    } else if let Some((_, rest)) = file.split_once("/registry/src/") {
         let name = rest.split('/').nth(1).unwrap_or(rest);
-        let name = name.rsplit_once('-').map_or(name, |(name, _)| name);
-        return name.to_owned();
-    }
-    if let Some((_, rest)) = file.rsplit_once("crates/") {
+        // Without its version, which begins at the last dash before a digit.
+        let version =
+            name.match_indices('-').find(|(at, _)| name[at + 1..].starts_with(|c: char| c.is_ascii_digit()));
+        version.map_or(name, |(at, _)| &name[..at]).to_owned()
+    } else if let Some((_, rest)) = file.rsplit_once("crates/") {
         let mut parts = rest.split('/');
         let (part, source) = (parts.next().unwrap_or(rest), parts.next_back().unwrap_or_default());
         let source = source.split([':', ' ']).next().unwrap_or_default();
-        return format!("ours: {part}/{source}");
-    }
-    if file.contains("/rustc/") || file.contains("/library/") {
-        STANDARD.to_owned()
+        format!("{OURS}{part}/{source}")
     } else {
         "unknown".to_owned()
     }

@@ -75,8 +75,8 @@ impl Crowd {
         self
     }
 
-    /// How many are stored, those included that were new.
-    pub(crate) fn stored(&self) -> u64 {
+    /// How many were stored at the beginning or asked for as new since.
+    pub(crate) fn asked_for(&self) -> u64 {
         self.next
     }
 
@@ -301,7 +301,7 @@ mod tests {
             records.push(sent.records);
         }
         assert_eq!(records, [1_000, 1_000, 500]);
-        assert_eq!(crowd.stored(), 2_505);
+        assert_eq!(crowd.asked_for(), 2_505);
     }
 
     #[test]

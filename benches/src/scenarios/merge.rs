@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow, bail};
 
 use crate::bench::Bench;
-use crate::generator::{Generator, Outcome, Pace};
+use crate::generator::{Generator, Pace};
+use crate::outcome::Outcome;
 use crate::postgres::Cluster;
 use crate::report::{Finding, Goal, milliseconds, number};
 use crate::requests::{Choice, Crowd, Kind, Same, Singles};
@@ -35,12 +36,12 @@ struct Observed {
 /// On the embedded store, then on PostgreSQL.
 pub(crate) fn merge(bench: &mut Bench) -> anyhow::Result<Finding> {
     let contacts = number(bench.settings.merge_contacts as f64);
-    let mut finding = Finding::default();
-    finding.details = format!(
+    let details = format!(
         "Two identities of {contacts} contacts become one, while an open loop of {} requests a second asks for others, four of five known. \
          The longest latency of any of those, in each of the merges; latency counts from when a request was due.\n\n",
         number(REQUESTS_PER_SECOND),
     );
+    let mut finding = Finding { details, ..Finding::default() };
     let folder = bench.scratch()?;
     let server = bench.serve(folder.path())?;
     let embedded = merges(bench, &server, bench.settings.merges)?;

@@ -37,7 +37,7 @@ fn rival(bench: &Bench, name: &str, target: &Target) -> anyhow::Result<String> {
     let generator = Generator::new(target, bench.settings.connections, &bench.interrupt);
     let mut fill = Singles::new(target, &mut theirs, Choice::New);
     generator.run(&mut fill, Pace::Closed, Duration::from_secs(FILL_SECONDS))?.must_be_right()?;
-    let stored = theirs.stored();
+    let stored = theirs.asked_for();
 
     let folder = bench.scratch()?;
     let server = bench.serve(folder.path())?;

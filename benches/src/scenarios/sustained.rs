@@ -62,8 +62,8 @@ pub(crate) fn sustained(bench: &mut Bench) -> anyhow::Result<Finding> {
     }
     let (rss, _) = server.memory_bytes()?;
     let total = each.as_secs() * count as u64;
-    let (from, to) = (number(contacts as f64), number(crowd.stored() as f64));
-    let slowest = by_second.iter().map(|point: &f64| *point).fold(f64::INFINITY, f64::min);
+    let (from, to) = (number(contacts as f64), number(crowd.asked_for() as f64));
+    let slowest = by_second.iter().copied().fold(f64::INFINITY, f64::min);
     let name = format!("new customer, durable, from {from} contacts on, sustained for {total} s");
     let goal = Goal::ratio(name, 0.35, pairs.ratio(), "the empty handler");
     let axes = Axes { x: ("seconds", Scale::Linear), y: ("new customers a second", Scale::Linear) };
