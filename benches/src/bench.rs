@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) merge_contacts: u64,
     /// How often that is done.
     pub(crate) merges: usize,
+    /// Observations of a bulk reconciliation.
+    pub(crate) bulk_observations: u64,
 }
 
 impl Settings {
@@ -73,6 +75,7 @@ impl Settings {
             identity_sizes: vec![1, 10, 100, 1_000, 10_000, 100_000],
             merge_contacts: 50_000,
             merges: 3,
+            bulk_observations: 10_000_000,
         }
     }
 
@@ -88,6 +91,7 @@ impl Settings {
             stretches: 3,
             identity_sizes: vec![1, 10, 100, 1_000, 10_000],
             merge_contacts: 5_000,
+            bulk_observations: 1_000_000,
             ..Self::full(seed)
         }
     }

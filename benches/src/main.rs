@@ -38,6 +38,9 @@ use crate::target::Target;
 /// The subcommand that serves the empty handler, which this program starts itself.
 pub(crate) const EMPTY_HANDLER: &str = "empty-handler";
 
+/// The subcommand that is one round of the bulk reconciliation, which this program starts itself.
+pub(crate) const RECONCILE: &str = "reconcile";
+
 /// Measures selfsame over HTTP beside the limits of this machine, and writes docs/BENCHMARKS.md.
 #[derive(Parser)]
 #[command(name = "bench", version)]
@@ -78,12 +81,18 @@ enum Hidden {
         #[arg(long)]
         port: u16,
     },
+    /// Reconcile observations in memory
+    #[command(hide = true)]
+    Reconcile { observations: u64, seed: u64 },
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let result = match arguments.command {
         Some(Hidden::EmptyHandler { port }) => ceiling::serve_empty(port).map(|()| true),
+        Some(Hidden::Reconcile { observations, seed }) => {
+            scenarios::bulk::reconcile(observations, seed).map(|()| true)
+        }
         None => run(arguments),
     };
     match result {

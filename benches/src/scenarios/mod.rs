@@ -1,6 +1,7 @@
 //! What is measured: one scenario a file, or a few of a kind, and the list of all.
 
 mod batch;
+pub(crate) mod bulk;
 mod growth;
 mod large_identity;
 mod latency;
@@ -26,7 +27,7 @@ pub(crate) struct Scenario {
 }
 
 /// All of them, in the order of the document.
-pub(crate) const SCENARIOS: [Scenario; 14] = [
+pub(crate) const SCENARIOS: [Scenario; 15] = [
     Scenario { name: "append", title: "The disk: bare append", run: limits::append },
     Scenario { name: "hot", title: "Known customers, hot", run: single::hot },
     Scenario { name: "uniform", title: "Known customers, uniform", run: single::uniform },
@@ -39,6 +40,7 @@ pub(crate) const SCENARIOS: [Scenario; 14] = [
     Scenario { name: "growth", title: "Growth, memory and recovery", run: growth::growth },
     Scenario { name: "identity", title: "An identity of many contacts", run: large_identity::large_identity },
     Scenario { name: "merge", title: "Merging two large identities", run: merge::merge },
+    Scenario { name: "bulk", title: "Bulk reconciliation in memory", run: bulk::bulk },
     Scenario { name: "rival", title: "Rivals", run: rival::rivals },
     Scenario { name: "profile", title: "Where the time goes", run: profile::profile },
 ];
