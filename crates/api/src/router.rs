@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::middleware::from_fn;
 use axum::routing::{get, post};
 use selfsame_rules::Actor;
 use selfsame_service::Engine;
-use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::batch::create_observations_batch;
 use crate::contact_body::ResponseSpelling;
-use crate::finish::{finish, panicked};
 use crate::health::{find_health, find_readiness};
 use crate::heartbeat::find_heartbeat;
 use crate::identify::create_identify;
@@ -36,7 +33,7 @@ pub(crate) struct ApiState {
     pub(crate) started: Instant,
 }
 
-/// The whole HTTP interface of `engine`.
+/// The whole HTTP interface of `engine`, for [`serve`](crate::serve), which finishes its answers.
 pub fn router(engine: Engine, settings: ApiSettings) -> Router {
     let state = Arc::new(ApiState { engine, settings, started: Instant::now() });
     Router::new()
@@ -49,7 +46,5 @@ pub fn router(engine: Engine, settings: ApiSettings) -> Router {
         .route("/readyz", get(find_readiness))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(finish))
         .with_state(state)
 }

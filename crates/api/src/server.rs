@@ -7,7 +7,8 @@ use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
+
+use crate::finish::Finished;
 
 /// The most bytes that the head of a request may have; hyper answers 431 beyond.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -38,7 +39,7 @@ pub async fn serve<L: Listener>(
             (stream, _) = listener.accept() => stream,
             () = &mut shutdown => break,
         };
-        let service = TowerToHyperService::new(router.clone());
+        let service = Finished(router.clone());
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
