@@ -45,8 +45,8 @@ pub(crate) async fn send(
     workspace: WorkspaceKey,
     identifiers: &[Identifier],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let (kinds, values) = columns(identifiers);
-    client.query_typed(LOAD, &parameters(&workspace, &kinds, &values)).await
+    let question = Question::new(workspace, identifiers);
+    client.query_typed(LOAD, &question.parameters()).await
 }
 
 /// [`send`] in a transaction of its own, in one round trip.
@@ -70,10 +70,10 @@ pub(crate) async fn send_planned(
     workspace: WorkspaceKey,
     identifiers: &[Identifier],
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
-    let (kinds, values) = columns(identifiers);
+    let question = Question::new(workspace, identifiers);
     let (begun, set, loaded, ended) = join4(
         client.batch_execute(BEGIN_LOAD),
-        client.query_typed(SET_PARAMETERS, &parameters(&workspace, &kinds, &values)),
+        client.query_typed(SET_PARAMETERS, &question.parameters()),
         client.query_typed(&EXECUTE_LOAD, &[]),
         client.batch_execute(COMMIT),
     )
@@ -81,19 +81,23 @@ pub(crate) async fn send_planned(
     begun.and(set).and(ended).and(loaded)
 }
 
-/// A parameter and its type.
-type Parameter<'value> = (&'value (dyn ToSql + Sync), Type);
-
-fn columns(identifiers: &[Identifier]) -> (Vec<&str>, Vec<&str>) {
-    identifiers.iter().map(|identifier| (identifier.kind().name(), identifier.value())).unzip()
+/// What the statement is asked with.
+struct Question<'identifier> {
+    workspace: WorkspaceKey,
+    kinds: Vec<&'identifier str>,
+    values: Vec<&'identifier str>,
 }
 
-fn parameters<'value>(
-    workspace: &'value WorkspaceKey,
-    kinds: &'value Vec<&str>,
-    values: &'value Vec<&str>,
-) -> [Parameter<'value>; 3] {
-    [(&workspace.0, Type::INT8), (kinds, Type::TEXT_ARRAY), (values, Type::TEXT_ARRAY)]
+impl<'identifier> Question<'identifier> {
+    fn new(workspace: WorkspaceKey, identifiers: &'identifier [Identifier]) -> Self {
+        let both = |identifier: &'identifier Identifier| (identifier.kind().name(), identifier.value());
+        let (kinds, values) = identifiers.iter().map(both).unzip();
+        Self { workspace, kinds, values }
+    }
+
+    fn parameters(&self) -> [(&(dyn ToSql + Sync), Type); 3] {
+        [(&self.workspace.0, Type::INT8), (&self.kinds, Type::TEXT_ARRAY), (&self.values, Type::TEXT_ARRAY)]
+    }
 }
 
 impl Loaded {
