@@ -186,11 +186,7 @@ fn costs(script: &str, program: &Path, mapping: &Mapping) -> anyhow::Result<Cost
         let frames: Vec<Frame<'_>> = sample.lines().filter_map(frame).collect();
         let Some(innermost) = frames.first() else { continue };
         if innermost.file.contains("kernel") || innermost.file.contains("guest") {
-            let call = frames.iter().find_map(|frame| {
-                frame.symbol.strip_prefix("__x64_sys_").or_else(|| frame.symbol.strip_prefix("__arm64_sys_"))
-            });
-            let call = call.unwrap_or("interrupts and the rest");
-            costs.add(&format!("kernel: {call}"), innermost.symbol, 1);
+            costs.add(&format!("kernel: {}", of_kernel(&frames)), innermost.symbol, 1);
         } else if innermost.file == name {
             *ours.entry(mapping.in_file(innermost.address)).or_default() += 1;
         } else {
@@ -215,6 +211,27 @@ fn frame(line: &str) -> Option<Frame<'_>> {
         symbol: symbol.trim(),
         file: file.trim_end_matches(')'),
     })
+}
+
+/// What led into the kernel: a system call, by its name, or something that nobody called.
+fn of_kernel<'text>(frames: &[Frame<'text>]) -> &'text str {
+    // The outermost function of a call often gives way to the one that it calls, whose name says the same.
+    const CALLS: [&str; 6] = ["__x64_sys_", "__arm64_sys_", "__do_sys_", "__sys_", "ksys_", "do_"];
+    let known = |name: &&str| !["syscall_64", "idle", "softirq"].contains(name);
+    // From the outside: what runs below a system call may be anything.
+    let outermost = frames.iter().rev().filter(|frame| frame.file.contains("kernel")).take(4);
+    for Frame { symbol, .. } in outermost {
+        if symbol.contains("page_fault") {
+            return "page faults";
+        }
+        if symbol.contains("sysvec") || symbol.contains("irq") || symbol.contains("exit_to_user_mode") {
+            return "interrupts and scheduling";
+        }
+        if let Some(name) = CALLS.iter().find_map(|start| symbol.strip_prefix(start)).filter(known) {
+            return name;
+        }
+    }
+    "the rest"
 }
 
 /// What the C library is asked for by a server in Rust: memory, and moving it.
