@@ -56,7 +56,7 @@ impl Scale {
             });
         match self {
             Self::Linear => 0.0..(most * 1.1).max(f64::MIN_POSITIVE),
-            Self::Powers => (least - 0.1).floor()..(most + 0.1).ceil(),
+            Self::Powers => least - 0.1..most + 0.1,
         }
     }
 }
@@ -99,6 +99,7 @@ fn draw(
         )?;
     chart
         .configure_mesh()
+        .max_light_lines(1)
         .x_desc(x_name)
         .y_desc(y_name)
         .x_label_formatter(&|place| x_scale.label(*place))
@@ -122,7 +123,7 @@ fn draw(
     }
     chart
         .configure_series_labels()
-        .position(SeriesLabelPosition::LowerLeft)
+        .position(SeriesLabelPosition::LowerRight)
         .background_style(WHITE.mix(0.8))
         .border_style(WHITE.mix(0.0))
         .label_font(("sans-serif", 13))
