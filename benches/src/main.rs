@@ -147,6 +147,14 @@ fn build(repository: &Path) -> anyhow::Result<PathBuf> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(["build", "--release", "--package", "selfsame"]).current_dir(repository);
+    // `cargo run` tells a program of its own package. Build scripts that look there would run again, and with them
+    // minutes of building.
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
     let status =
         command.status().context("cargo can't be started\nhint: --program names one that is built")?;
     if !status.success() {
