@@ -45,7 +45,8 @@ async fn fill(path: &Path) {
         let sent: Vec<_> = sent.iter().map(|(kind, text)| ((*kind).to_owned(), (*text).to_owned())).collect();
         let seen = observation(&sent).expect("it is valid");
         let at = Timestamp::from_milliseconds(i64::try_from(at).expect("few"));
-        let decision = Box::new(move |stored: &dyn Identities| decide(stored, &[seen.clone()], at));
+        let decision =
+            Box::new(move |stored: &dyn Identities| decide(stored, std::slice::from_ref(&seen), at));
         store.write(WorkspaceKey::DEFAULT, Vec::new(), decision).await.expect("there is room");
     }
     store.close().await.expect("it closes");

@@ -165,7 +165,8 @@ async fn look_ups_that_arrive_together_share_a_round_trip() {
                 loads.spawn(async move {
                     let mut primary = None;
                     let mut look = |identities: &dyn Identities| {
-                        let plan = decide(identities, &[sent.clone()], Timestamp::from_milliseconds(0));
+                        let plan =
+                            decide(identities, std::slice::from_ref(&sent), Timestamp::from_milliseconds(0));
                         primary = plan.answers.first().map(|answer| answer.primary.0);
                     };
                     store.look(WorkspaceKey::DEFAULT, identifiers, &mut look).await.unwrap();

@@ -78,7 +78,7 @@ fn a_forbidden_import_is_seen() {
 #[test]
 fn every_file_says_what_it_is_and_has_one_subject() {
     let mut seen = 0;
-    for folder in ["crates", "tests", "xtask"] {
+    for folder in ["benches", "crates", "tests", "xtask"] {
         each_rust_file(&root().join(folder), &mut |path| {
             seen += 1;
             let text = std::fs::read_to_string(path).unwrap();
