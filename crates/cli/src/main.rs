@@ -24,6 +24,10 @@ use clap::builder::Resettable;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+/// A request is a dozen small allocations, made on one thread and often freed on another: what this allocator is for.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An identity reconciliation server: which of your customers is this?
 ///
 /// Without a command, it serves.

@@ -8,7 +8,7 @@ mod values;
 use std::collections::BTreeMap;
 
 use contacts::{Borne, Contacts, Place};
-use values::Values;
+use values::{Hash, Values};
 
 use crate::{
     Contact, ContactId, Event, Head, Identifier, IdentifierKind, Identities, Incoherent, Members, Tables,
@@ -153,10 +153,23 @@ impl IdentityIndex {
         contact: StoredContact,
         bears: impl IntoIterator<Item = (&'text IdentifierKind, &'text str, bool)>,
     ) -> Result<(), TooLarge> {
-        let (mut borne, mut owned) = (Borne::default(), Vec::new());
+        let mut hashed = Vec::with_capacity(2);
         for (kind, text, owns) in bears {
             let number = self.number_of(kind)?;
-            let value = self.values.find_or_add(number, text)?;
+            hashed.push((number, self.values.hash(number, text), text, owns));
+        }
+        self.add_hashed(contact, hashed)
+    }
+
+    /// Adds a contact: the number of each kind that it bears, the hash of the value, the value, whether it owns it.
+    fn add_hashed<'text>(
+        &mut self,
+        contact: StoredContact,
+        bears: impl IntoIterator<Item = (u8, Hash, &'text str, bool)>,
+    ) -> Result<(), TooLarge> {
+        let (mut borne, mut owned) = (Borne::default(), Vec::new());
+        for (number, hash, text, owns) in bears {
+            let value = self.values.find_or_add(hash, number, text)?;
             match number {
                 0 => borne.email = Some(value),
                 1 => borne.phone = Some(value),

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use futures_util::future::join;
 use selfsame_rules::{Identifier, IdentityView, Observation, decide};
 use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
@@ -84,33 +85,39 @@ impl Queue {
 }
 
 impl Committer {
+    /// Commits batch after batch. Those of one are answered while the next is on its way to the store, which so has
+    /// something to do.
     async fn run(mut self, stop: Arc<Notify>) {
+        let mut done: Option<Done> = None;
         loop {
-            let first = match self.next.take() {
-                Some(job) => job,
-                None => tokio::select! {
-                    job = self.waiting.recv() => match job {
-                        Some(job) => job,
-                        None => return,
-                    },
-                    // Closed, the queue still gives out what waits in it, and then nothing.
-                    () = stop.notified() => { self.waiting.close(); continue }
-                },
+            let Some(first) = self.take_waiting() else {
+                done.take().into_iter().for_each(Done::answer);
+                match self.wait(&stop).await {
+                    Some(job) => self.next = Some(job),
+                    None => return,
+                }
+                continue;
             };
             let (observations, askers) = self.batch(first);
-            match self.commit(observations).await {
-                Ok(views) => {
-                    let mut views = views.into_iter();
-                    for (count, answer) in askers {
-                        // Whoever asked may have gone; the change is made all the same.
-                        let _ = answer.send(Ok(views.by_ref().take(count).collect()));
-                    }
-                }
-                Err(error) => {
-                    for (_, answer) in askers {
-                        let _ = answer.send(Err(error.clone().into()));
-                    }
-                }
+            // The first of both is begun first.
+            let answering = async { done.take().into_iter().for_each(Done::answer) };
+            let (result, ()) = join(self.commit(observations), answering).await;
+            done = Some(Done { askers, result });
+        }
+    }
+
+    /// A job that waits already.
+    fn take_waiting(&mut self) -> Option<Job> {
+        self.next.take().or_else(|| self.waiting.try_recv().ok())
+    }
+
+    /// The next job; nothing after the end.
+    async fn wait(&mut self, stop: &Notify) -> Option<Job> {
+        loop {
+            tokio::select! {
+                job = self.waiting.recv() => return job,
+                // Closed, the queue still gives out what waits in it, and then nothing.
+                () = stop.notified() => self.waiting.close(),
             }
         }
     }
@@ -139,10 +146,8 @@ impl Committer {
     /// Writes a batch as one transaction; as many answers as observations, in their order.
     async fn commit(&self, observations: Vec<Observation>) -> Result<Vec<IdentityView>, StoreError> {
         let count = observations.len();
-        let mut identifiers: Vec<Identifier> =
+        let identifiers: Vec<Identifier> =
             observations.iter().flat_map(Observation::identifiers).cloned().collect();
-        identifiers.sort_unstable();
-        identifiers.dedup();
         let clock = Arc::clone(&self.clock);
         let decision: Decision = Box::new(move |identities| decide(identities, &observations, clock.now()));
         match self.store.write(self.workspace, identifiers, decision).await {
@@ -155,6 +160,31 @@ impl Committer {
                     tracing::error!(%error, observations = count, "could not commit a batch");
                 }
                 Err(error)
+            }
+        }
+    }
+}
+
+/// A batch that the store has written, or not, and that nobody was told of yet.
+struct Done {
+    askers: Vec<Asker>,
+    result: Result<Vec<IdentityView>, StoreError>,
+}
+
+impl Done {
+    /// Tells those who wait for it. Whoever asked may have gone; the change is made all the same.
+    fn answer(self) {
+        match self.result {
+            Ok(views) => {
+                let mut views = views.into_iter();
+                for (count, answer) in self.askers {
+                    let _ = answer.send(Ok(views.by_ref().take(count).collect()));
+                }
+            }
+            Err(error) => {
+                for (_, answer) in self.askers {
+                    let _ = answer.send(Err(error.clone().into()));
+                }
             }
         }
     }

@@ -13,17 +13,24 @@ pub(crate) mod planned;
 pub(crate) use citus::HAS_CITUS;
 pub use citus::citus_statements;
 
+macro_rules! begin_write {
+    () => {
+        "BEGIN ISOLATION LEVEL READ COMMITTED; \
+         SELECT set_config('idle_in_transaction_session_timeout', '10s', true), \
+         CASE WHEN current_setting('jit', true) = 'on' THEN set_config('jit', 'off', true) END, \
+         CASE WHEN current_setting('enable_hashjoin', true) = 'on' THEN set_config('enable_hashjoin', 'off', true) END, \
+         CASE WHEN current_setting('enable_mergejoin', true) = 'on' THEN set_config('enable_mergejoin', 'off', true) END"
+    };
+}
+
 /// Begins a change. What an impatient or vanished replica leaves behind ends by itself, its lock with it. Nothing of ours
-/// is worth compiling first: PostgreSQL believes so once some identities are large, and takes up to a second for it.
-pub(crate) const BEGIN_WRITE: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-     SELECT set_config('idle_in_transaction_session_timeout', '10s', true), \
-     CASE WHEN current_setting('jit', true) = 'on' THEN set_config('jit', 'off', true) END";
+/// is worth compiling first: PostgreSQL believes so once some identities are large, and takes up to a second for it. And
+/// nothing is worth reading a whole table for: it believes so of the rows that a large merge moves.
+pub(crate) const BEGIN_WRITE: &str = begin_write!();
 
 /// As [`BEGIN_WRITE`], where the server's default is to answer before a commit is durable.
-pub(crate) const BEGIN_WRITE_DURABLY: &str = "BEGIN ISOLATION LEVEL READ COMMITTED; \
-     SELECT set_config('idle_in_transaction_session_timeout', '10s', true), \
-     CASE WHEN current_setting('jit', true) = 'on' THEN set_config('jit', 'off', true) END, \
-     set_config('synchronous_commit', 'on', true)";
+pub(crate) const BEGIN_WRITE_DURABLY: &str =
+    concat!(begin_write!(), ", set_config('synchronous_commit', 'on', true)");
 
 /// A change's beginning that waits for the lock no longer than whoever asked: a connection that is given up is not
 /// seen by a server that waits, and those who wait there for nobody would use up its connections.

@@ -147,9 +147,11 @@ impl Store for PostgresStore {
     async fn write(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        mut identifiers: Vec<Identifier>,
         decision: Decision,
     ) -> Result<Plan, StoreError> {
+        identifiers.sort_unstable();
+        identifiers.dedup();
         let writer = self.writer.clone().ok_or(StoreError::NotWritable)?;
         if self.pool.is_closed() {
             return Err(StoreError::NotWritable);

@@ -4,7 +4,8 @@
 //! other, and the processor waits for several at a time.
 
 use super::contacts::Place;
-use super::{IdentityIndex, StoredContact};
+use super::values::Hash;
+use super::{IdentityIndex, StoredContact, TooLarge};
 use crate::decide::outcome_of;
 use crate::{ContactId, IdentifierKind, Incoherent, NewContact, Outcome, Sequence, Timestamp};
 
@@ -43,10 +44,15 @@ impl IdentityIndex {
         clock: Timestamp,
         mut each: impl FnMut(Option<Outcome>, ContactId),
     ) -> Result<(), Incoherent> {
+        let mut sought = Vec::new();
         for batch in observations.chunks(IN_ADVANCE) {
-            self.look_up_in_advance(batch);
+            self.look_up_in_advance(batch, &mut sought)?;
+            let mut rest = sought.as_slice();
             for observation in batch {
-                let (outcome, primary) = self.reconcile_one(observation.as_ref(), clock)?;
+                let observation = observation.as_ref();
+                let (its, others) = rest.split_at(observation.len());
+                rest = others;
+                let (outcome, primary) = self.reconcile_one(observation, its, clock)?;
                 each(outcome, primary);
             }
         }
@@ -55,28 +61,36 @@ impl IdentityIndex {
 
     /// Brings what the observations touch nearer to the processor: first the places of the values, then the values,
     /// then their contacts. No step of one value waits for the step of another.
+    ///
+    /// `sought` becomes the kind and the hash of each value.
     fn look_up_in_advance<'text, Values: AsRef<[(&'text IdentifierKind, &'text str)]>>(
-        &self,
+        &mut self,
         batch: &[Values],
-    ) {
-        let texts = batch.iter().flat_map(AsRef::as_ref);
-        let found =
-            texts.filter_map(|(kind, text)| self.values.find_by_hash(self.known_number_of(kind)?, text));
-        let found: Vec<_> = found.collect();
+        sought: &mut Vec<(u8, Hash)>,
+    ) -> Result<(), Incoherent> {
+        sought.clear();
+        for (kind, text) in batch.iter().flat_map(AsRef::as_ref) {
+            let number = self.number_of(kind).map_err(|why| self.too_large(why))?;
+            sought.push((number, self.values.hash(number, text)));
+        }
+        let found: Vec<_> = sought.iter().filter_map(|(_, hash)| self.values.find_by_hash(*hash)).collect();
         let owners: Vec<Place> = found.iter().filter_map(|value| self.values.owner(*value)).collect();
         let primaries = owners.iter().map(|owner| self.contacts.primary(*owner));
         // The sum is asked for, so that no compiler leaves the look-ups out.
         std::hint::black_box(primaries.fold(0, Place::wrapping_add));
+        Ok(())
     }
 
     fn reconcile_one(
         &mut self,
         observation: &[(&IdentifierKind, &str)],
+        sought: &[(u8, Hash)],
         clock: Timestamp,
     ) -> Result<(Option<Outcome>, ContactId), Incoherent> {
         let (mut touched, mut owns) = (Vec::new(), Vec::new());
-        for (kind, text) in observation {
-            match self.owner_of(kind, text) {
+        for ((kind, text), (number, hash)) in observation.iter().zip(sought) {
+            let value = self.values.find_hashed(*hash, *number, text);
+            match value.and_then(|value| self.values.owner(value)) {
                 Some(owner) => {
                     let primary = self.contacts.id(self.contacts.primary(owner));
                     if !touched.contains(&primary) {
@@ -92,7 +106,7 @@ impl IdentityIndex {
         let Some(outcome) = outcome else { return Ok((None, primary)) };
         self.head.last_sequence = Sequence(head.last_sequence.0 + 1);
         self.head.last_event_at = head.last_event_at.max(clock);
-        self.carry_out(&outcome, observation)?;
+        self.carry_out(&outcome, observation, sought)?;
         Ok((Some(outcome), primary))
     }
 
@@ -101,6 +115,7 @@ impl IdentityIndex {
         &mut self,
         outcome: &Outcome,
         observation: &[(&IdentifierKind, &str)],
+        sought: &[(u8, Hash)],
     ) -> Result<(), Incoherent> {
         let (linked_to, contact) = match outcome {
             Outcome::Created { contact } => (None, Some(contact)),
@@ -116,9 +131,16 @@ impl IdentityIndex {
         let Some(NewContact { id, owns }) = contact else { return Ok(()) };
         let created_at = self.head.last_event_at;
         let contact = StoredContact { id: *id, linked_to, created_at, deleted: false };
-        let bears = observation.iter().map(|(kind, text)| (*kind, *text, owns.contains(kind)));
-        self.add(contact, bears).map_err(|why| Incoherent::TooLarge { contact: *id, why })?;
+        let bears = observation
+            .iter()
+            .zip(sought)
+            .map(|((kind, text), (number, hash))| (*number, *hash, *text, owns.contains(kind)));
+        self.add_hashed(contact, bears).map_err(|why| Incoherent::TooLarge { contact: *id, why })?;
         self.head.last_contact = *id;
         Ok(())
+    }
+
+    fn too_large(&self, why: TooLarge) -> Incoherent {
+        Incoherent::TooLarge { contact: ContactId(self.head.last_contact.0 + 1), why }
     }
 }

@@ -52,8 +52,8 @@ struct Entry {
 }
 
 /// The hash of a value: which shard, and where in it.
-#[derive(Clone, Copy)]
-struct Hash {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Hash {
     shard: usize,
     within: u32,
 }
@@ -74,16 +74,14 @@ impl Values {
         self.find_hashed(self.hash(kind, text), kind, text)
     }
 
-    /// A value that has the same hash as that kind and text, and is nearly always theirs: found without reading it.
-    pub(super) fn find_by_hash(&self, kind: u8, text: &str) -> Option<ValueRef> {
-        let hash = self.hash(kind, text);
+    /// A value of that hash, which is nearly always the one that is meant: found without reading it.
+    pub(super) fn find_by_hash(&self, hash: Hash) -> Option<ValueRef> {
         let found = self.shards[hash.shard].find(spread(hash.within), |entry| entry.hash == hash.within);
         found.map(|entry| entry.value)
     }
 
-    /// The value of that kind and text; a new one has no owner.
-    pub(super) fn find_or_add(&mut self, kind: u8, text: &str) -> Result<ValueRef, TooLarge> {
-        let hash = self.hash(kind, text);
+    /// The value of that kind and text, which have that hash; a new one has no owner.
+    pub(super) fn find_or_add(&mut self, hash: Hash, kind: u8, text: &str) -> Result<ValueRef, TooLarge> {
         if let Some(found) = self.find_hashed(hash, kind, text) {
             return Ok(found);
         }
@@ -117,7 +115,8 @@ impl Values {
         self.pages[page][at..at + 4].copy_from_slice(&owner.to_le_bytes());
     }
 
-    fn find_hashed(&self, hash: Hash, kind: u8, text: &str) -> Option<ValueRef> {
+    /// The value of that kind and text, which have that hash, if it is there.
+    pub(super) fn find_hashed(&self, hash: Hash, kind: u8, text: &str) -> Option<ValueRef> {
         let found = self.shards[hash.shard]
             .find(spread(hash.within), |entry| entry.hash == hash.within && self.is(entry.value, kind, text));
         found.map(|entry| entry.value)
@@ -150,7 +149,8 @@ impl Values {
         Ok(value)
     }
 
-    fn hash(&self, kind: u8, text: &str) -> Hash {
+    /// The hash of a value.
+    pub(super) fn hash(&self, kind: u8, text: &str) -> Hash {
         let mut hasher = self.hashes.build_hasher();
         hasher.write(text.as_bytes());
         hasher.write_u8(kind);
@@ -186,16 +186,20 @@ fn place(ValueRef(unit): ValueRef) -> (usize, usize) {
 mod tests {
     use super::*;
 
+    fn find_or_add(values: &mut Values, kind: u8, text: &str) -> Result<ValueRef, TooLarge> {
+        values.find_or_add(values.hash(kind, text), kind, text)
+    }
+
     #[test]
     fn a_value_is_found_by_kind_and_text_across_pages_and_growing_tables() {
         let mut values = Values::new(7);
         let text = |number: u32| format!("{number}{}", "x".repeat(number as usize % 251));
         let added: Vec<ValueRef> =
-            (0..40_000).map(|number| values.find_or_add(0, &text(number)).unwrap()).collect();
+            (0..40_000).map(|number| find_or_add(&mut values, 0, &text(number)).unwrap()).collect();
         assert!(values.pages.len() > 4);
         for (number, value) in (0..).zip(&added) {
             assert_eq!(values.find(0, &text(number)), Some(*value));
-            assert_eq!(values.find_or_add(0, &text(number)), Ok(*value));
+            assert_eq!(find_or_add(&mut values, 0, &text(number)), Ok(*value));
             assert_eq!((values.get(*value).text, values.get(*value).kind), (text(number).as_str(), 0));
         }
         assert_eq!(values.find(1, &text(1)), None, "of another kind");
@@ -205,7 +209,8 @@ mod tests {
     #[test]
     fn a_value_has_the_owner_that_it_was_given() {
         let mut values = Values::new(7);
-        let (ours, other) = (values.find_or_add(0, "").unwrap(), values.find_or_add(1, "").unwrap());
+        let ours = find_or_add(&mut values, 0, "").unwrap();
+        let other = find_or_add(&mut values, 1, "").unwrap();
         assert_eq!(values.owner(ours), None);
         values.set_owner(ours, 3);
         assert_eq!((values.owner(ours), values.owner(other)), (Some(3), None));
@@ -214,7 +219,7 @@ mod tests {
     #[test]
     fn a_value_that_is_longer_than_any_is_refused() {
         let mut values = Values::new(7);
-        assert_eq!(values.find_or_add(0, &"x".repeat(65_536)), Err(TooLarge::Value));
-        assert!(values.find_or_add(0, &"x".repeat(65_535)).is_ok());
+        assert_eq!(find_or_add(&mut values, 0, &"x".repeat(65_536)), Err(TooLarge::Value));
+        assert!(find_or_add(&mut values, 0, &"x".repeat(65_535)).is_ok());
     }
 }
