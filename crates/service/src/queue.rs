@@ -1,11 +1,15 @@
 //! The queue of changes and group commit: whatever waits, up to a bound, is one transaction and one sync.
 
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
+use futures_util::StreamExt;
 use futures_util::future::join;
+use futures_util::stream::FuturesOrdered;
 use selfsame_rules::{Identifier, IdentityView, Observation, decide};
 use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, mpsc, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::{Clock, EngineSettings, IdentifyError};
@@ -20,22 +24,28 @@ struct Job {
 
 /// The changes that wait for one workspace, and the one task that writes them.
 pub(crate) struct Queue {
-    jobs: mpsc::UnboundedSender<Job>,
+    waiting: Arc<Waiting>,
     /// What bounds the queue: a place for each observation, however many come together.
     places: Arc<Semaphore>,
-    stop: Arc<Notify>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// The task's side: takes what waits, writes it, answers.
+/// The jobs in the order in which they came.
+#[derive(Default)]
+struct Waiting {
+    jobs: Mutex<VecDeque<Job>>,
+    /// Told when a job came, and at the end.
+    changed: Notify,
+    ended: AtomicBool,
+}
+
+/// The task's side: lets the store write what waits, and answers.
 struct Committer {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     workspace: WorkspaceKey,
     batch_observations_max: usize,
-    waiting: mpsc::UnboundedReceiver<Job>,
-    /// The next in turn, which the last batch had no room for. It keeps its places.
-    next: Option<Job>,
+    waiting: Arc<Waiting>,
 }
 
 impl Queue {
@@ -46,13 +56,13 @@ impl Queue {
         workspace: WorkspaceKey,
         settings: EngineSettings,
     ) -> Self {
-        let (jobs, waiting) = mpsc::unbounded_channel();
-        let stop = Arc::new(Notify::new());
+        let waiting = Arc::new(Waiting::default());
         let batch_observations_max = settings.batch_observations_max;
-        let committer = Committer { store, clock, workspace, batch_observations_max, waiting, next: None };
-        let task = tokio::spawn(committer.run(Arc::clone(&stop)));
+        let committer =
+            Committer { store, clock, workspace, batch_observations_max, waiting: Arc::clone(&waiting) };
+        let task = tokio::spawn(committer.run());
         let places = Arc::new(Semaphore::new(settings.queue_length_max));
-        Self { jobs, places, stop, committer: Mutex::new(Some(task)) }
+        Self { waiting, places, committer: Mutex::new(Some(task)) }
     }
 
     /// Waits for a turn at the end of the queue, and for the commit; the observations stay together.
@@ -67,14 +77,16 @@ impl Queue {
             TryAcquireError::Closed => IdentifyError::ShuttingDown,
         })?;
         let (answer, answered) = oneshot::channel();
-        self.jobs.send(Job { observations, places, answer }).map_err(|_| IdentifyError::ShuttingDown)?;
+        if !self.waiting.add(Job { observations, places, answer }) {
+            return Err(IdentifyError::ShuttingDown);
+        }
         answered.await.unwrap_or(Err(IdentifyError::ShuttingDown))
     }
 
     /// Refuses new changes and returns when those that wait are committed and answered.
     pub(crate) async fn drain(&self) {
         self.places.close();
-        self.stop.notify_one();
+        self.waiting.end();
         let committer = self.committer.lock().expect("nothing panics while it holds this").take();
         if let Some(committer) = committer
             && let Err(error) = committer.await
@@ -84,84 +96,159 @@ impl Queue {
     }
 }
 
+impl Waiting {
+    /// Adds a job at the end, unless the end has come.
+    fn add(&self, job: Job) -> bool {
+        let mut jobs = self.jobs();
+        if self.ended.load(Ordering::Acquire) {
+            return false;
+        }
+        jobs.push_back(job);
+        drop(jobs);
+        self.changed.notify_one();
+        true
+    }
+
+    /// The job that comes first, if it has no more observations than `room`.
+    fn take(&self, room: usize) -> Option<Job> {
+        let mut jobs = self.jobs();
+        if jobs.front()?.observations.len() <= room { jobs.pop_front() } else { None }
+    }
+
+    /// Waits for the job that comes first; nothing if there is none, and none will come.
+    async fn first(&self) -> Option<Job> {
+        loop {
+            let ended = self.ended.load(Ordering::Acquire);
+            if let Some(job) = self.take(usize::MAX) {
+                return Some(job);
+            }
+            if ended {
+                return None;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn end(&self) {
+        let jobs = self.jobs();
+        self.ended.store(true, Ordering::Release);
+        drop(jobs);
+        self.changed.notify_one();
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, VecDeque<Job>> {
+        self.jobs.lock().expect("nothing panics while it holds this")
+    }
+}
+
 impl Committer {
-    /// Commits batch after batch. Those of one are answered while the next is on its way to the store, which so has
-    /// something to do.
-    async fn run(mut self, stop: Arc<Notify>) {
+    /// Lets the store write batch after batch. Those of one are answered while the next is on its way to the store,
+    /// which so has something to do.
+    async fn run(self) {
+        // A store that shows everything is told no identifiers, so it can close a batch itself, when its turn comes:
+        // one batch waits behind the other, and whoever comes until then rides along.
+        let on_their_way_max = if self.store.shows_everything() { 2 } else { 1 };
+        let mut on_their_way = FuturesOrdered::new();
         let mut done: Option<Done> = None;
         loop {
-            let Some(first) = self.take_waiting() else {
-                done.take().into_iter().for_each(Done::answer);
-                match self.wait(&stop).await {
-                    Some(job) => self.next = Some(job),
-                    None => return,
+            let free = on_their_way.len() < on_their_way_max;
+            let next = async {
+                tokio::select! {
+                    biased;
+                    Some(done) = on_their_way.next() => Next::Written(done),
+                    first = self.waiting.first(), if free => first.map_or(Next::Ended, Next::Begins),
                 }
-                continue;
             };
-            let (observations, askers) = self.batch(first);
-            // The first of both is begun first.
+            // What is on its way is begun first, and then those are answered who wait for what is done.
             let answering = async { done.take().into_iter().for_each(Done::answer) };
-            let (result, ()) = join(self.commit(observations), answering).await;
-            done = Some(Done { askers, result });
+            match join(next, answering).await.0 {
+                Next::Written(written) => done = Some(written),
+                Next::Begins(first) => on_their_way.push_back(self.commit(first)),
+                Next::Ended => break,
+            }
+        }
+        while let Some(done) = on_their_way.next().await {
+            done.answer();
         }
     }
 
-    /// A job that waits already.
-    fn take_waiting(&mut self) -> Option<Job> {
-        self.next.take().or_else(|| self.waiting.try_recv().ok())
-    }
-
-    /// The next job; nothing after the end.
-    async fn wait(&mut self, stop: &Notify) -> Option<Job> {
-        loop {
-            tokio::select! {
-                job = self.waiting.recv() => return job,
-                // Closed, the queue still gives out what waits in it, and then nothing.
-                () = stop.notified() => self.waiting.close(),
-            }
-        }
-    }
-
-    /// What is committed together: the first job, and those behind it as far as they fit, none of them cut in two.
-    ///
-    /// The observations, and whom to answer how many of them.
-    fn batch(&mut self, first: Job) -> (Vec<Observation>, Vec<Asker>) {
-        let Job { mut observations, places, answer } = first;
-        drop(places);
-        let mut askers = vec![(observations.len(), answer)];
-        while observations.len() < self.batch_observations_max
-            && let Ok(job) = self.waiting.try_recv()
-        {
-            let count = job.observations.len();
-            if observations.len() + count > self.batch_observations_max {
-                self.next = Some(job);
-                break;
-            }
-            observations.extend(job.observations);
-            askers.push((count, job.answer));
-        }
-        (observations, askers)
-    }
-
-    /// Writes a batch as one transaction; as many answers as observations, in their order.
-    async fn commit(&self, observations: Vec<Observation>) -> Result<Vec<IdentityView>, StoreError> {
-        let count = observations.len();
-        let identifiers: Vec<Identifier> =
-            observations.iter().flat_map(Observation::identifiers).cloned().collect();
-        let clock = Arc::clone(&self.clock);
-        let decision: Decision = Box::new(move |identities| decide(identities, &observations, clock.now()));
-        match self.store.write(self.workspace, identifiers, decision).await {
-            Ok(plan) => {
-                tracing::debug!(observations = count, events = plan.events.len(), "committed a batch");
-                Ok(plan.answers)
-            }
-            Err(error) => {
-                if !matches!(error, StoreError::NoSpace | StoreError::Unavailable(_)) {
-                    tracing::error!(%error, observations = count, "could not commit a batch");
+    /// Lets the store write the first job, and those behind it, as one transaction.
+    fn commit(&self, first: Job) -> impl Future<Output = Done> + use<> {
+        let mut batch = Batch::of(first, Arc::clone(&self.waiting), self.batch_observations_max);
+        let identifiers = if self.store.shows_everything() { Vec::new() } else { batch.identifiers() };
+        let (store, workspace, clock) = (Arc::clone(&self.store), self.workspace, Arc::clone(&self.clock));
+        let askers = Arc::clone(&batch.askers);
+        async move {
+            let decision: Decision =
+                Box::new(move |identities| decide(identities, batch.observations(), clock.now()));
+            let written = store.write(workspace, identifiers, decision).await;
+            let askers = std::mem::take(&mut *askers.lock().expect("nothing panics while it holds this"));
+            let count: usize = askers.iter().map(|(count, _)| count).sum();
+            let result = match written {
+                Ok(plan) => {
+                    tracing::debug!(observations = count, events = plan.events.len(), "committed a batch");
+                    Ok(plan.answers)
                 }
-                Err(error)
+                Err(error) => {
+                    if !matches!(error, StoreError::NoSpace | StoreError::Unavailable(_)) {
+                        tracing::error!(%error, observations = count, "could not commit a batch");
+                    }
+                    Err(error)
+                }
+            };
+            Done { askers, result }
+        }
+    }
+}
+
+/// What the committer does next.
+enum Next {
+    /// Answers what was written.
+    Written(Done),
+    /// Lets the store write this, and what comes behind it.
+    Begins(Job),
+    /// Nothing: all was written, and no more will come.
+    Ended,
+}
+
+/// What is written together. It takes on what waits until it is first looked at.
+struct Batch {
+    observations: Vec<Observation>,
+    askers: Arc<Mutex<Vec<Asker>>>,
+    observations_max: usize,
+    /// Where more comes from; nowhere once it is closed.
+    waiting: Option<Arc<Waiting>>,
+}
+
+impl Batch {
+    fn of(first: Job, waiting: Arc<Waiting>, observations_max: usize) -> Self {
+        let (observations, askers) = (Vec::new(), Arc::default());
+        let mut batch = Self { observations, askers, observations_max, waiting: Some(waiting) };
+        batch.add(first);
+        batch
+    }
+
+    /// Its observations, now that it is closed.
+    fn observations(&mut self) -> &[Observation] {
+        if let Some(waiting) = self.waiting.take() {
+            while let Some(job) = waiting.take(self.observations_max.saturating_sub(self.observations.len()))
+            {
+                self.add(job);
             }
         }
+        &self.observations
+    }
+
+    /// What its observations are about, now that it is closed.
+    fn identifiers(&mut self) -> Vec<Identifier> {
+        self.observations().iter().flat_map(Observation::identifiers).cloned().collect()
+    }
+
+    fn add(&mut self, Job { observations, places, answer }: Job) {
+        drop(places);
+        let mut askers = self.askers.lock().expect("nothing panics while it holds this");
+        askers.push((observations.len(), answer));
+        self.observations.extend(observations);
     }
 }
 

@@ -159,6 +159,10 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    fn shows_everything(&self) -> bool {
+        true
+    }
+
     async fn write(
         &self,
         workspace: WorkspaceKey,

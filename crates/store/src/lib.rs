@@ -74,6 +74,12 @@ pub trait Store: Send + Sync + 'static {
         look: &mut Look<'_>,
     ) -> Result<(), StoreError>;
 
+    /// Whether whatever it shows is the whole workspace, so that nobody need tell it identifiers: a decision may then
+    /// look for any.
+    fn shows_everything(&self) -> bool {
+        false
+    }
+
     /// Locks the workspace, loads, decides, and makes the plan durable; returns the plan that was carried out.
     async fn write(
         &self,
