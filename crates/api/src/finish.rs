@@ -66,6 +66,13 @@ impl Future for Finishing {
     }
 }
 
+/// The finished answer of a router that no server stands around.
+pub async fn answer(mut router: Router, request: Request<Body>) -> Response {
+    let method = request.method().clone();
+    let Ok(response) = Finishing { answering: tower::Service::call(&mut router, request), method }.await;
+    response
+}
+
 fn finish(mut response: Response, method: &Method) -> Response {
     let extensions = response.extensions_mut();
     let request_id = extensions.remove().unwrap_or_else(RequestId::new);

@@ -20,5 +20,6 @@ mod router;
 mod server;
 
 pub use contact_body::ResponseSpelling;
+pub use finish::answer;
 pub use router::{ApiSettings, router};
 pub use server::{ServerSettings, serve};

@@ -15,7 +15,6 @@ use selfsame_service::{Engine, EngineSettings, SystemClock};
 use selfsame_store::{Migrations, Store, WorkspaceKey};
 use selfsame_store_sqlite::{OpenError, SqliteStore};
 use serde_json::Value;
-use tower::ServiceExt;
 
 use crate::database::{COMMAND_PATIENCE, Database};
 use crate::settings::DatabaseSettings;
@@ -93,7 +92,7 @@ async fn answer_here(store: Arc<dyn Store>, seen: &str) -> anyhow::Result<(Statu
         body_timeout: COMMAND_PATIENCE,
         actor: Actor::named("selfsame identify"),
     };
-    let Ok(response) = router(engine.clone(), settings).oneshot(request(seen)?).await;
+    let response = selfsame_api::answer(router(engine.clone(), settings), request(seen)?).await;
     let answer = read(response).await;
     engine.drain().await?;
     answer
