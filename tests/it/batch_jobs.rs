@@ -345,12 +345,12 @@ fn memory_max_kib(process: u32) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_of_100_000_lines_takes_no_more_memory_than_one_of_10_000() {
+async fn a_body_of_300_000_lines_takes_no_more_memory_than_one_of_100_000() {
     let folder = tempfile::tempdir().expect("there is room for a temporary folder");
     let server = ServerProcess::start(folder.path());
     let line = format!("{{\"email\":\"doc@hill.edu\",\"x\":\"{}\"}}\n", "x".repeat(1_000));
     let mut memory_kib = Vec::new();
-    for lines in [10_000, 100_000] {
+    for lines in [100_000, 300_000] {
         let stream = TcpStream::connect(server.address).await.expect("the server accepts connections");
         let (mut from, mut to) = stream.into_split();
         let line = line.clone();
@@ -376,6 +376,6 @@ async fn a_body_of_100_000_lines_takes_no_more_memory_than_one_of_10_000() {
         assert_eq!(answered, 3 * lines, "three lists a result");
         memory_kib.push(memory_max_kib(server.id()));
     }
-    // The body of the second has 100 MB.
+    // The body of the second has 300 MB, and what an allocator keeps by it has come with the first.
     assert!(memory_kib[1] < memory_kib[0] + 8 * 1024, "{memory_kib:?} KiB");
 }
