@@ -376,6 +376,6 @@ async fn a_body_of_300_000_lines_takes_no_more_memory_than_one_of_100_000() {
         assert_eq!(answered, 3 * lines, "three lists a result");
         memory_kib.push(memory_max_kib(server.id()));
     }
-    // The body of the second has 300 MB, and what an allocator keeps by it has come with the first.
-    assert!(memory_kib[1] < memory_kib[0] + 8 * 1024, "{memory_kib:?} KiB");
+    // The body of the second has 200 MB more; an allocator keeps some megabytes by it for each thread.
+    assert!(memory_kib[1] < memory_kib[0] + 32 * 1024, "{memory_kib:?} KiB");
 }
