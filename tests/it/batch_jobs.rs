@@ -379,3 +379,35 @@ async fn a_body_of_300_000_lines_takes_no_more_memory_than_one_of_100_000() {
     // The body of the second has 200 MB more; an allocator keeps some megabytes by it for each thread.
     assert!(memory_kib[1] < memory_kib[0] + 32 * 1024, "{memory_kib:?} KiB");
 }
+
+/// What a first user saw: a body of a few kilobytes about one customer of many contacts took gigabytes, and nobody else was
+/// answered for seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_about_a_large_customer_is_answered_in_parts() {
+    let folder = tempfile::tempdir().expect("there is room for a temporary folder");
+    let server = ServerProcess::start(folder.path());
+    let mut client = Client::connect(server.address).await.expect("it listens");
+    let contacts = 2_000;
+    for first in (0..contacts).step_by(100) {
+        let line = |phone| format!("{{\"email\":\"doc@hill.edu\",\"phoneNumber\":\"{phone}\"}}\n");
+        let body: String = (first..first + 100).map(line).collect();
+        let reply = client.post_batch(body).await.expect("an answer");
+        assert_eq!(reply.json_lines().len(), 100);
+    }
+    let before_kib = memory_max_kib(server.id());
+    let body = "{\"email\":\"doc@hill.edu\"}\n{\"email\":\"mcfly\"}\n".repeat(500);
+    let reply = client.post_batch(body).await.expect("an answer");
+    let lines = reply.json_lines();
+    assert_eq!(lines.len(), 1_000);
+    for (number, line) in (1_u64..).zip(&lines) {
+        if number % 2 == 1 {
+            let phones = line["contact"]["phoneNumbers"].as_array().expect("a list");
+            assert_eq!(phones.len(), contacts, "line {number}");
+        } else {
+            assert_eq!((&line["code"], &line["line"]), (&json!("invalid_email"), &json!(number)));
+        }
+    }
+    // All answers at once, as values and as text, are some hundred megabytes.
+    let after_kib = memory_max_kib(server.id());
+    assert!(after_kib < before_kib + 64 * 1024, "{before_kib} and then {after_kib} KiB");
+}

@@ -13,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use selfsame_rules::Actor;
+use selfsame_service::Together;
 
 use crate::body::{check_encoding, is_utf8_of};
 use crate::contact_body::write_contact;
@@ -64,13 +65,13 @@ async fn answer(state: Arc<ApiState>, request: Request, request_id: RequestId) -
         actor: Actor::named(ACTOR),
     };
     let mut jobs = Jobs::of(body, limits);
-    let Some(mut job) = jobs.next().await.map_err(|broken_off| broken_off.problem)? else {
+    let Some(job) = jobs.next().await.map_err(|broken_off| broken_off.problem)? else {
         let detail =
             "The body is empty; send a JSON object with `email`, `phoneNumber` or both on each line.";
         return Err(Problem::bad_request("empty_body", detail));
     };
     let answers = Answers { state, request_id };
-    let first = answers.results(&mut job).await?;
+    let first = answers.results(job, &mut jobs).await.map_err(|(_, problem)| problem)?;
     let lines_type = HeaderValue::from_static("application/x-ndjson");
     let body = if jobs.ended() { Body::from(first) } else { stream(first, jobs, answers) };
     Ok(([(CONTENT_TYPE, lines_type)], body).into_response())
@@ -83,10 +84,10 @@ fn stream(first: Vec<u8>, jobs: Jobs, answers: Answers) -> Body {
         let (mut jobs, answers) = rest?;
         match jobs.next().await {
             Ok(None) => None,
-            Ok(Some(mut job)) => {
-                let lines = match answers.results(&mut job).await {
+            Ok(Some(job)) => {
+                let lines = match answers.results(job, &mut jobs).await {
                     Ok(lines) => lines,
-                    Err(problem) => answers.refusals(&job, &problem),
+                    Err((job, problem)) => answers.refusals(&job, &problem),
                 };
                 Some((Ok(Bytes::from(lines)), Some((jobs, answers))))
             }
@@ -97,17 +98,26 @@ fn stream(first: Vec<u8>, jobs: Jobs, answers: Answers) -> Body {
 }
 
 impl Answers {
-    /// The lines that answer a job; its problem, if the store does not do it.
-    async fn results(&self, job: &mut Job) -> Result<Vec<u8>, Problem> {
-        let observations = std::mem::take(&mut job.observations);
-        let views = if observations.is_empty() {
-            Vec::new()
-        } else {
-            self.state.engine.identify_all(observations).await?
+    /// The lines that answer a job, or as much of its beginning as can be answered at once: the rest is put back. The
+    /// job and its problem, if the store does not do it.
+    async fn results(&self, mut job: Job, jobs: &mut Jobs) -> Result<Vec<u8>, (Job, Problem)> {
+        let views = loop {
+            let observations = std::mem::take(&mut job.observations);
+            if observations.is_empty() {
+                break Vec::new();
+            }
+            match self.state.engine.identify_all(observations).await {
+                Ok(Together::Answered(views)) => break views,
+                Ok(Together::TooMuch(observations)) => {
+                    job.observations = observations;
+                    jobs.put_back(job.split());
+                }
+                Err(error) => return Err((job, error.into())),
+            }
         };
         let spelling = self.state.settings.response_spelling;
         let mut views = views.iter();
-        Ok(self.write(job, |_, into| {
+        Ok(self.write(&job, |_, into| {
             let view = views.next().expect("each observation has its answer");
             write_contact(view, spelling, into);
         }))

@@ -29,6 +29,8 @@ pub(crate) struct Jobs {
     /// How many lines have been read to their end.
     lines: u64,
     ended: bool,
+    /// Parts of jobs that were too much at once, the next in turn last.
+    put_back: Vec<Job>,
 }
 
 /// What bounds a job.
@@ -68,11 +70,21 @@ impl Jobs {
             overlong: false,
             lines: 0,
             ended: false,
+            put_back: Vec::new(),
         }
+    }
+
+    /// Has a job come next, before all that was not read yet.
+    pub(crate) fn put_back(&mut self, job: Job) {
+        self.put_back.push(job);
     }
 
     /// Whether it is known that no line is left.
     pub(crate) fn ended(&self) -> bool {
+        self.put_back.is_empty() && self.body_ended()
+    }
+
+    fn body_ended(&self) -> bool {
         self.ended
             || (self.unread.is_empty()
                 && self.begun.is_empty()
@@ -82,6 +94,9 @@ impl Jobs {
 
     /// The next lines, as many as make a job or as the body still has; nothing after its end.
     pub(crate) async fn next(&mut self) -> Result<Option<Job>, BrokenOff> {
+        if let Some(job) = self.put_back.pop() {
+            return Ok(Some(job));
+        }
         let line = self.lines + 1;
         let mut job = Job::default();
         while !self.ended {
@@ -138,6 +153,15 @@ impl Jobs {
 }
 
 impl Job {
+    /// Takes off the second half of the good lines, and the bad ones behind the first half.
+    pub(crate) fn split(&mut self) -> Self {
+        let half = self.numbers.len() / 2;
+        let (observations, numbers) = (self.observations.split_off(half), self.numbers.split_off(half));
+        let first = numbers.first().copied().unwrap_or(u64::MAX);
+        let refused = self.refused.split_off(self.refused.partition_point(|(line, _)| *line < first));
+        Self { observations, numbers, refused, length_bytes: 0 }
+    }
+
     /// Takes one line, without its line feed. One that is blank is no line: it is what a body ends with.
     fn take(&mut self, line: &[u8], number: u64, actor: &Actor) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);

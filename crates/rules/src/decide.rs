@@ -1,5 +1,7 @@
 //! The decision: what a batch of observations changes, and what each is answered.
 
+use std::collections::BTreeMap;
+
 use crate::draft::Draft;
 use crate::{
     ContactId, Event, Head, IdentifierKind, Identities, IdentityView, NewContact, Observation, Outcome,
@@ -72,6 +74,32 @@ pub fn recognise<I: Identities + ?Sized>(identities: &I, batch: &[Observation]) 
     // Views are large, and all for nothing if the last of the batch is new.
     let primaries = batch.iter().map(unchanged).collect::<Option<Vec<ContactId>>>()?;
     Some(primaries.into_iter().map(|primary| IdentityView::of(identities, primary)).collect())
+}
+
+/// How many contacts the answers to a batch hold together, those left out that it adds itself: whoever answers whole
+/// customers must know how much that is, for a few bytes can ask for a customer of any size.
+///
+/// ```
+/// use selfsame_rules::{
+///     Actor, Head, IdentifierKind, Neighbourhood, Observation, SeenIdentifier, contacts_in_answers,
+/// };
+///
+/// let email = SeenIdentifier::parse(&IdentifierKind::Email, "doc@hill.edu").unwrap();
+/// let seen = Observation::new(Actor::named("example"), email).unwrap();
+/// assert_eq!(contacts_in_answers(&Neighbourhood::new(Head::EMPTY, [], []).unwrap(), &[seen]), 0);
+/// ```
+pub fn contacts_in_answers<I: Identities + ?Sized>(identities: &I, batch: &[Observation]) -> usize {
+    let mut sizes = BTreeMap::new();
+    let mut size = |primary| *sizes.entry(primary).or_insert_with(|| identities.size(primary));
+    let mut contacts = 0;
+    for observation in batch {
+        let mut primaries: Vec<ContactId> =
+            observation.identifiers().filter_map(|identifier| identities.owner(identifier)).collect();
+        primaries.sort_unstable();
+        primaries.dedup();
+        contacts += primaries.into_iter().map(&mut size).sum::<usize>();
+    }
+    contacts
 }
 
 /// Picks the contact that stays primary when several identities become one.

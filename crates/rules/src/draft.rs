@@ -84,6 +84,11 @@ impl<I: Identities + ?Sized> Identities for Draft<'_, I> {
         Some(self.survivor(primary))
     }
 
+    fn size(&self, primary: ContactId) -> usize {
+        let Some(parts) = self.changed.get(&primary) else { return self.stored.size(primary) };
+        parts.made.len() + parts.stored.iter().map(|stored| self.stored.size(*stored)).sum::<usize>()
+    }
+
     fn created_at(&self, primary: ContactId) -> Timestamp {
         self.made.get(&primary).map_or_else(|| self.stored.created_at(primary), |made| made.created_at)
     }

@@ -13,6 +13,9 @@ pub trait Identities {
     /// The primary of the identity that owns the identifier.
     fn owner(&self, identifier: &Identifier) -> Option<ContactId>;
 
+    /// How many contacts the primary's identity has.
+    fn size(&self, primary: ContactId) -> usize;
+
     /// When a primary was made.
     fn created_at(&self, primary: ContactId) -> Timestamp;
 

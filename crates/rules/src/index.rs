@@ -239,6 +239,10 @@ impl Identities for IdentityIndex {
         Some(self.contacts.id(self.contacts.primary(owner)))
     }
 
+    fn size(&self, primary: ContactId) -> usize {
+        self.contacts.identity(self.told(primary)).count()
+    }
+
     fn created_at(&self, primary: ContactId) -> Timestamp {
         self.contacts.created_at(self.told(primary))
     }

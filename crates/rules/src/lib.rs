@@ -31,7 +31,7 @@ mod view;
 pub use adopt::{Adoption, AdoptionReport, AdoptionSettings, Finding, OriginalRow, Precedence, adopt};
 pub use apply::{Tables, apply};
 pub use contact::{Contact, ContactId};
-pub use decide::{Plan, decide, recognise, surviving_primary};
+pub use decide::{Plan, contacts_in_answers, decide, recognise, surviving_primary};
 pub use email::{Email, InvalidEmail};
 pub use event::{Actor, AdoptedFrom, Event, NewContact, Outcome, Sequence, UnborneText};
 pub use identifier::{DeclaredValue, Identifier, InvalidDeclaredValue, InvalidIdentifier};

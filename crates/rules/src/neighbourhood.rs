@@ -99,6 +99,10 @@ impl Identities for Neighbourhood {
         self.owners.get(identifier).map(|owner| self.contacts[owner].primary())
     }
 
+    fn size(&self, primary: ContactId) -> usize {
+        self.identities[&primary].len()
+    }
+
     fn created_at(&self, primary: ContactId) -> Timestamp {
         self.contacts[&primary].created_at
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use selfsame_rules::{Identities, IdentityView, Observation, recognise};
+use selfsame_rules::{Identities, IdentityView, Observation, contacts_in_answers, recognise};
 use selfsame_store::{Store, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
 
@@ -29,6 +29,19 @@ impl Default for EngineSettings {
             answer_timeout: Duration::from_secs(10),
         }
     }
+}
+
+/// The most contacts that the answers of one look-up or one transaction hold, if more than one observation asked: some
+/// megabytes, and some milliseconds in which nothing else is decided.
+pub const ANSWER_CONTACTS_MAX: usize = 100_000;
+
+/// What became of observations that came together.
+#[derive(Debug)]
+pub enum Together {
+    /// Each has its answer.
+    Answered(Vec<IdentityView>),
+    /// Their answers are too much to be held at once. Nothing was done; fewer of them are to be asked at a time.
+    TooMuch(Vec<Observation>),
 }
 
 /// The engine of one workspace. Clones are handles on the same engine.
@@ -82,37 +95,52 @@ impl Engine {
     /// [`IdentifyError`]; except for [`StoreError::OutcomeUnknown`], nothing was stored. Sending the same
     /// observation again is always safe.
     pub async fn identify(&self, observation: Observation) -> Result<IdentityView, IdentifyError> {
-        let mut views = self.identify_all(vec![observation]).await?;
-        Ok(views.pop().expect("one observation has one answer"))
+        match self.identify_all(vec![observation]).await? {
+            Together::Answered(mut views) => Ok(views.pop().expect("one observation has one answer")),
+            Together::TooMuch(_) => unreachable!("one observation is never too much"),
+        }
     }
 
     /// The customers that the observations belong to, each as of its observation, as if they came one by one;
     /// after whatever they change is durable.
     ///
     /// They are one job: one read; and if they change anything, one entry of the queue and one transaction. More
-    /// than [`Engine::job_observations_max`] are refused as soon as they change something.
+    /// than [`Engine::job_observations_max`] are refused as soon as they change something. Several whose answers hold
+    /// more than [`ANSWER_CONTACTS_MAX`] contacts are handed back.
     ///
     /// # Errors
     ///
     /// As for [`Engine::identify`], for all of them alike.
-    pub async fn identify_all(
-        &self,
-        observations: Vec<Observation>,
-    ) -> Result<Vec<IdentityView>, IdentifyError> {
+    pub async fn identify_all(&self, observations: Vec<Observation>) -> Result<Together, IdentifyError> {
         let deadline = Instant::now() + self.answer_timeout;
         let too_slow = || Arc::new(TooSlow(self.answer_timeout));
         let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
-        let mut known = None;
-        let mut look = |identities: &dyn Identities| known = recognise(identities, &observations);
+        let (mut known, mut contacts) = (None, 0);
+        let mut look = |identities: &dyn Identities| {
+            if observations.len() > 1 {
+                contacts = contacts_in_answers(identities, &observations);
+                if contacts > ANSWER_CONTACTS_MAX {
+                    return;
+                }
+            }
+            known = recognise(identities, &observations);
+            if known.is_none() && observations.len() == 1 {
+                contacts = contacts_in_answers(identities, &observations);
+            }
+        };
         let looked = timeout_at(deadline, self.store.look(self.workspace, identifiers, &mut look)).await;
         looked.map_err(|_| StoreError::Unavailable(too_slow()))??;
         if let Some(answers) = known {
-            return Ok(answers);
+            return Ok(Together::Answered(answers));
+        }
+        if contacts > ANSWER_CONTACTS_MAX && observations.len() > 1 {
+            return Ok(Together::TooMuch(observations));
         }
         // What was decided on this load may be stale by the time that it is our turn: decided again under the lock.
-        let changed = timeout_at(deadline, self.queue.change(observations)).await;
+        let changed = timeout_at(deadline, self.queue.change(observations, contacts)).await;
         // Its batch may be under way, and be committed all the same.
-        changed.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(too_slow()).into()))
+        let changed = changed.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(too_slow()).into()));
+        changed.map(Together::Answered)
     }
 
     /// The most observations that may come together as one job: what one transaction takes, and what the queue

@@ -10,4 +10,4 @@ mod ledger;
 mod queue;
 
 pub use clock::{Clock, SystemClock};
-pub use engine::{Engine, EngineSettings, IdentifyError};
+pub use engine::{ANSWER_CONTACTS_MAX, Engine, EngineSettings, IdentifyError, Together};

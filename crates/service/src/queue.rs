@@ -12,11 +12,13 @@ use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::{Clock, EngineSettings, IdentifyError};
+use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError};
 
 /// Observations that came together, of which at least one changes something, and who waits for their answers.
 struct Job {
     observations: Vec<Observation>,
+    /// How many contacts their answers held when they came.
+    contacts: usize,
     /// Their places in the queue; free again when the job is taken out of it.
     places: OwnedSemaphorePermit,
     answer: oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>,
@@ -69,6 +71,7 @@ impl Queue {
     pub(crate) async fn change(
         &self,
         observations: Vec<Observation>,
+        contacts: usize,
     ) -> Result<Vec<IdentityView>, IdentifyError> {
         // More than fit into the number are more than the queue holds.
         let count = u32::try_from(observations.len()).map_err(|_| IdentifyError::QueueFull)?;
@@ -77,7 +80,7 @@ impl Queue {
             TryAcquireError::Closed => IdentifyError::ShuttingDown,
         })?;
         let (answer, answered) = oneshot::channel();
-        if !self.waiting.add(Job { observations, places, answer }) {
+        if !self.waiting.add(Job { observations, contacts, places, answer }) {
             return Err(IdentifyError::ShuttingDown);
         }
         answered.await.unwrap_or(Err(IdentifyError::ShuttingDown))
@@ -109,17 +112,17 @@ impl Waiting {
         true
     }
 
-    /// The job that comes first, if it has no more observations than `room`.
-    fn take(&self, room: usize) -> Option<Job> {
+    /// The job that comes first, if it is one that `fits`.
+    fn take(&self, fits: impl FnOnce(&Job) -> bool) -> Option<Job> {
         let mut jobs = self.jobs();
-        if jobs.front()?.observations.len() <= room { jobs.pop_front() } else { None }
+        if fits(jobs.front()?) { jobs.pop_front() } else { None }
     }
 
     /// Waits for the job that comes first; nothing if there is none, and none will come.
     async fn first(&self) -> Option<Job> {
         loop {
             let ended = self.ended.load(Ordering::Acquire);
-            if let Some(job) = self.take(usize::MAX) {
+            if let Some(job) = self.take(|_| true) {
                 return Some(job);
             }
             if ended {
@@ -214,6 +217,8 @@ enum Next {
 /// What is written together. It takes on what waits until it is first looked at.
 struct Batch {
     observations: Vec<Observation>,
+    /// How many contacts their answers held when they came.
+    contacts: usize,
     askers: Arc<Mutex<Vec<Asker>>>,
     observations_max: usize,
     /// Where more comes from; nowhere once it is closed.
@@ -223,7 +228,7 @@ struct Batch {
 impl Batch {
     fn of(first: Job, waiting: Arc<Waiting>, observations_max: usize) -> Self {
         let (observations, askers) = (Vec::new(), Arc::default());
-        let mut batch = Self { observations, askers, observations_max, waiting: Some(waiting) };
+        let mut batch = Self { observations, contacts: 0, askers, observations_max, waiting: Some(waiting) };
         batch.add(first);
         batch
     }
@@ -231,8 +236,7 @@ impl Batch {
     /// Its observations, now that it is closed.
     fn observations(&mut self) -> &[Observation] {
         if let Some(waiting) = self.waiting.take() {
-            while let Some(job) = waiting.take(self.observations_max.saturating_sub(self.observations.len()))
-            {
+            while let Some(job) = waiting.take(|job| self.has_room_for(job)) {
                 self.add(job);
             }
         }
@@ -244,7 +248,13 @@ impl Batch {
         self.observations().iter().flat_map(Observation::identifiers).cloned().collect()
     }
 
-    fn add(&mut self, Job { observations, places, answer }: Job) {
+    fn has_room_for(&self, job: &Job) -> bool {
+        self.observations.len() + job.observations.len() <= self.observations_max
+            && self.contacts + job.contacts <= ANSWER_CONTACTS_MAX
+    }
+
+    fn add(&mut self, Job { observations, contacts, places, answer }: Job) {
+        self.contacts += contacts;
         drop(places);
         let mut askers = self.askers.lock().expect("nothing panics while it holds this");
         askers.push((observations.len(), answer));

@@ -1,5 +1,5 @@
-//! Whether the file that is open is still the one at its path. SQLite goes on without a word in a file that was
-//! deleted or replaced, and whatever is written there is gone when the process ends.
+//! Whether the files that are open are still those at their paths. SQLite goes on without a word in a file that was
+//! deleted or replaced, the database or its write-ahead log, and whatever is written there is gone when the process ends.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -18,10 +18,8 @@ pub(crate) struct OpenedFile {
 
 /// The path leads to another file, or to none.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the database file was deleted or replaced under the running server; put it back, or stop the server first"
-)]
-struct Replaced;
+#[error("`{}` was deleted or replaced under the running server; put it back", .0.display())]
+struct Replaced(PathBuf);
 
 impl OpenedFile {
     /// The file at `path` now.
@@ -34,7 +32,7 @@ impl OpenedFile {
     pub(crate) fn still_there(&self) -> Result<(), StoreError> {
         match self.path.metadata() {
             Ok(metadata) if (metadata.dev(), metadata.ino()) == (self.device, self.inode) => Ok(()),
-            _ => Err(StoreError::Unavailable(Arc::new(Replaced))),
+            _ => Err(StoreError::Unavailable(Arc::new(Replaced(self.path.clone())))),
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct SqliteStore {
 struct Writing {
     jobs: mpsc::Sender<Job>,
     thread: JoinHandle<()>,
-    file: OpenedFile,
+    files: [OpenedFile; 2],
     /// Given back last, when the thread has closed its connection.
     lock: WriterLock,
 }
@@ -56,15 +56,18 @@ impl SqliteStore {
         let lock = WriterLock::take(&path).map_err(|error| OpenError::from_lock(&path, error))?;
         let mut connection = open_for_writing(&path, migrations)?;
         let io = |source| OpenError::Io { path: path.clone(), source };
-        let file = OpenedFile::at(path.clone()).map_err(io)?;
         let checkpoints = Checkpoints::start(&mut connection, open_for_checkpoints(&path)?)
             .map_err(|error| OpenError::from_checkpoints(&path, error))?;
-        let writer = Writer::new(connection, file.clone(), checkpoints)
+        let writer = Writer::new(connection, checkpoints)
             .map_err(|source| OpenError::Unreadable { path: path.clone(), source })?;
         let indexes = Some(writer.indexes());
+        // The log was made when the first transaction looked for it.
+        let files = [path.clone(), beside(&path, "-wal")].map(OpenedFile::at);
+        let [database, log] = files.map(|file| file.map_err(io));
+        let files = [database?, log?];
         let (jobs, waiting) = mpsc::channel(16);
-        let thread = writer.start(waiting).map_err(io)?;
-        let writing = Mutex::new(Some(Writing { jobs, thread, file, lock }));
+        let thread = writer.start(waiting, files.clone()).map_err(io)?;
+        let writing = Mutex::new(Some(Writing { jobs, thread, files, lock }));
         Ok(Self { path, indexes, closed: AtomicBool::new(false), writing })
     }
 
@@ -120,9 +123,9 @@ impl SqliteStore {
         if self.closed.load(Ordering::Acquire) { Err(StoreError::NotWritable) } else { Ok(()) }
     }
 
-    fn file_still_there(&self) -> Result<(), StoreError> {
+    fn files_still_there(&self) -> Result<(), StoreError> {
         let writing = self.writing.lock().expect("nothing panics while it holds this");
-        writing.as_ref().map_or(Ok(()), |writing| writing.file.still_there())
+        writing.iter().flat_map(|writing| &writing.files).try_for_each(OpenedFile::still_there)
     }
 
     /// Runs `work` on a connection and a thread of its own, so that it may take its time.
@@ -186,7 +189,7 @@ impl Store for SqliteStore {
 
     async fn ready(&self) -> Result<(), StoreError> {
         self.refuse_if_closed()?;
-        self.file_still_there()?;
+        self.files_still_there()?;
         self.aside(|connection| {
             head(&connection.transaction().map_err(store_error)?, WorkspaceKey::DEFAULT).map(|_| ())
         })

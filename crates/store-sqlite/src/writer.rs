@@ -31,7 +31,6 @@ pub(crate) struct Job {
 /// Everything that the thread has.
 pub(crate) struct Writer {
     connection: Connection,
-    file: OpenedFile,
     indexes: Arc<Indexes>,
     /// What merges have yet to move.
     moves: BTreeMap<WorkspaceKey, Moves>,
@@ -48,11 +47,7 @@ enum Moved {
 
 impl Writer {
     /// Reads everything into memory.
-    pub(crate) fn new(
-        mut connection: Connection,
-        file: OpenedFile,
-        checkpoints: Checkpoints,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn new(mut connection: Connection, checkpoints: Checkpoints) -> Result<Self, StoreError> {
         let (mut indexes, mut moves) = (Vec::new(), BTreeMap::new());
         let transaction = connection.transaction().map_err(store_error)?;
         for workspace in workspaces(&transaction)? {
@@ -62,7 +57,7 @@ impl Writer {
         }
         drop(transaction);
         let indexes = Arc::new(Indexes::new(indexes));
-        Ok(Self { connection, file, indexes, moves, checkpoints, doubtful: None })
+        Ok(Self { connection, indexes, moves, checkpoints, doubtful: None })
     }
 
     /// What others look at.
@@ -71,11 +66,15 @@ impl Writer {
     }
 
     /// Starts the thread. It ends, and closes its connection, when every sender of `jobs` is gone.
-    pub(crate) fn start(self, jobs: mpsc::Receiver<Job>) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new().name("selfsame-writer".to_owned()).spawn(move || self.run(jobs))
+    pub(crate) fn start(
+        self,
+        jobs: mpsc::Receiver<Job>,
+        files: [OpenedFile; 2],
+    ) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("selfsame-writer".to_owned()).spawn(move || self.run(jobs, &files))
     }
 
-    fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+    fn run(mut self, mut jobs: mpsc::Receiver<Job>, files: &[OpenedFile]) {
         let mut moving = true;
         loop {
             // Rows that wait are moved while nobody else waits. After a failure, not before somebody writes again.
@@ -92,16 +91,16 @@ impl Writer {
                 job
             };
             moving = true;
-            self.answer(job);
+            self.answer(job, files);
         }
         self.close();
     }
 
-    fn answer(&mut self, mut job: Job) {
+    fn answer(&mut self, mut job: Job, files: &[OpenedFile]) {
         let workspace = job.workspace;
         // A panic on the way, in a decision for example, is a fault of ours; it costs its own batch, not the writer.
         // The transaction is rolled back as the stack unwinds.
-        let result = catch_unwind(AssertUnwindSafe(|| self.write(&mut job))).unwrap_or_else(|_| {
+        let result = catch_unwind(AssertUnwindSafe(|| self.write(&mut job, files))).unwrap_or_else(|_| {
             self.doubtful = Some(workspace);
             Err(StoreError::failed("the write panicked"))
         });
@@ -111,8 +110,8 @@ impl Writer {
     }
 
     /// Decide on what is in memory, write, and only then show it.
-    fn write(&mut self, job: &mut Job) -> Result<Plan, StoreError> {
-        self.file.still_there()?;
+    fn write(&mut self, job: &mut Job, files: &[OpenedFile]) -> Result<Plan, StoreError> {
+        files.iter().try_for_each(OpenedFile::still_there)?;
         self.read_anew_if_doubtful()?;
         let workspace = job.workspace;
         let plan = self.indexes.look(workspace, |index| (job.decision)(index))?;
