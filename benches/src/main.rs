@@ -134,7 +134,7 @@ fn run(arguments: Arguments) -> anyhow::Result<bool> {
             let verdict = if goal.met { "met" } else { "NOT met" };
             bench.say(&format!("  {}: {} ({}; {verdict})", goal.name, goal.measured, goal.goal));
         }
-        sections.push(Section { title: scenario.title, result });
+        sections.push(Section { title: scenario.title, if_not_met: scenario.if_not_met, result });
     }
     let output = arguments.output.unwrap_or_else(|| repository.join("docs/BENCHMARKS.md"));
     report::write(&output, &bench.settings, &machine, begin.elapsed(), &sections)?;

@@ -53,6 +53,8 @@ pub(crate) struct Finding {
 pub(crate) struct Section {
     /// Its heading.
     pub(crate) title: &'static str,
+    /// Why its goals are out of reach, where they are.
+    pub(crate) if_not_met: &'static str,
     /// What it found, or why it could not.
     pub(crate) result: anyhow::Result<Finding>,
 }
@@ -181,6 +183,15 @@ fn document(settings: &Settings, machine: &Machine, took: Duration, sections: &[
                 write_line(&mut text, &format!("| {} | | could not be measured: {why} | |", section.title));
             }
         }
+    }
+    let missed = |section: &&Section| {
+        section.result.as_ref().is_ok_and(|finding| finding.goals.iter().any(|goal| !goal.met))
+    };
+    for (number, section) in sections.iter().filter(missed).enumerate() {
+        if number == 0 {
+            text.push_str("\nWhat is not met, and why:\n\n");
+        }
+        write_line(&mut text, &format!("- **{}.** {}", section.title, section.if_not_met));
     }
     for section in sections {
         let Ok(finding) = &section.result else { continue };

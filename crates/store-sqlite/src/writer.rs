@@ -134,8 +134,20 @@ impl Writer {
 
         moves.extend(new_moves);
         moves.forget(written);
-        self.indexes.follow(workspace, &plan.events).inspect_err(|_| self.doubtful = Some(workspace))?;
+        self.follow(workspace, &plan);
         Ok(plan)
+    }
+
+    /// Shows what is committed. That it can't be shown changes nothing in that: it is read anew from the rows.
+    fn follow(&mut self, workspace: WorkspaceKey, plan: &Plan) {
+        let followed = self.indexes.follow(workspace, &plan.events).or_else(|error| {
+            tracing::warn!(%error, "what is held in memory can't follow what was written, and is read anew");
+            self.doubtful = Some(workspace);
+            self.read_anew_if_doubtful()
+        });
+        if let Err(error) = followed {
+            tracing::error!(%error, "what is held in memory could not be read anew; the next change tries again");
+        }
     }
 
     fn moves_wait(&self) -> bool {
