@@ -2,7 +2,7 @@
 //! also run (DESIGN, "Stores"). Migrations are beside them in `migrations/`.
 //!
 //! They are sent unnamed, each with the types of its parameters: one round trip, and nothing that a pooler in
-//! transaction mode could hand to somebody else.
+//! transaction mode could hand to somebody else. The look-up alone has a name, which says all of its text ([`planned`]).
 
 use std::time::Duration;
 
