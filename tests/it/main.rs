@@ -23,6 +23,7 @@ mod kill;
 mod known_customer;
 mod limits;
 mod lost_commits;
+mod metrics;
 mod migrations;
 mod million;
 mod misfortunes;

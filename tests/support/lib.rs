@@ -14,6 +14,7 @@ pub mod crowd;
 pub mod databases;
 pub mod deadline;
 pub mod disk;
+pub mod exposition;
 pub mod faulty;
 pub mod files;
 pub mod fill;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selfsame_api::{ApiSettings, ResponseSpelling, ServerSettings, router};
+use selfsame_api::{ApiSettings, Measurements, ResponseSpelling, ServerSettings, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Clock, Engine, EngineSettings, SystemClock};
 use selfsame_store::{Migrations, Store, WorkspaceKey};
@@ -24,6 +24,7 @@ pub struct ServerOptions {
     pub engine: EngineSettings,
     pub response_spelling: ResponseSpelling,
     pub receive_timeout: Duration,
+    pub measurements: Measurements,
 }
 
 impl Default for ServerOptions {
@@ -33,6 +34,7 @@ impl Default for ServerOptions {
             engine: EngineSettings::default(),
             response_spelling: ResponseSpelling::Original,
             receive_timeout: Duration::from_secs(30),
+            measurements: Measurements::none(),
         }
     }
 }
@@ -53,6 +55,7 @@ impl TestServer {
             response_spelling: options.response_spelling,
             body_timeout: options.receive_timeout,
             actor: Actor::named("POST /identify"),
+            measurements: options.measurements,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");

@@ -131,6 +131,7 @@ impl Answers {
 
     /// A line for each of a job's lines, in their order: `good` writes those that held an observation.
     fn write(&self, job: &Job, mut good: impl FnMut(u64, &mut Vec<u8>)) -> Vec<u8> {
+        self.state.metrics.refused.increment(job.refused.len() as u64);
         let mut lines = Vec::with_capacity((job.numbers.len() + job.refused.len()) * ANSWER_BYTES);
         let mut refused = job.refused.iter().peekable();
         for number in &job.numbers {

@@ -1,12 +1,15 @@
-//! What every answer gets: a request id, security headers, and, if it is a problem, its body and its log line.
+//! What every answer gets: a request id, security headers, and, if it is a problem, its body and its log line. And what is
+//! measured of it.
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
-use axum::Router;
-use axum::body::Body;
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
     X_CONTENT_TYPE_OPTIONS,
@@ -18,8 +21,10 @@ use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
 
+use crate::metrics::{Measured, RequestMetrics};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
+use crate::router::Api;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -31,15 +36,19 @@ static SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
 
-/// The router as the server calls it: whatever it answers is finished.
+/// The interface as the server calls it: whatever its router answers is finished.
 ///
 /// No layer of the router's: each of those would box every route, every request's future and every body anew.
-pub(crate) struct Finished(pub(crate) Router);
+pub(crate) struct Finished(pub(crate) Api);
 
 /// An answer on its way.
 pub(crate) struct Finishing {
     answering: RouteFuture<Infallible>,
     method: Method,
+    metrics: Arc<RequestMetrics>,
+    measured: Measured,
+    begun: Instant,
+    answered: bool,
 }
 
 impl Service<Request<Incoming>> for Finished {
@@ -48,9 +57,26 @@ impl Service<Request<Incoming>> for Finished {
     type Future = Finishing;
 
     fn call(&self, request: Request<Incoming>) -> Finishing {
+        Finishing::of(&self.0, request)
+    }
+}
+
+impl Finishing {
+    fn of<B>(api: &Api, request: Request<B>) -> Self
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let method = request.method().clone();
-        // A router is always ready, and a clone of one is another handle on it.
-        Finishing { answering: tower::Service::call(&mut self.0.clone(), request), method }
+        Self {
+            metrics: Arc::clone(&api.metrics),
+            measured: api.metrics.measured(&method, request.uri().path()),
+            begun: Instant::now(),
+            answered: false,
+            // A router is always ready, and a clone of one is another handle on it.
+            answering: tower::Service::call(&mut api.router.clone(), request),
+            method,
+        }
     }
 }
 
@@ -62,23 +88,35 @@ impl Future for Finishing {
         // After a panic this future is not polled again, and what others share is left to their own care.
         let polled = catch_unwind(AssertUnwindSafe(|| answering.poll(context)));
         let Ok(response) = ready!(polled.unwrap_or_else(|_| Poll::Ready(Ok(panicked()))));
-        Poll::Ready(Ok(finish(response, &self.method)))
+        let (response, code) = finish(response, &self.method);
+        self.metrics.answered(self.measured, response.status(), code, self.begun.elapsed());
+        self.answered = true;
+        Poll::Ready(Ok(response))
     }
 }
 
-/// The finished answer of a router that no server stands around.
-pub async fn answer(mut router: Router, request: Request<Body>) -> Response {
-    let method = request.method().clone();
-    let Ok(response) = Finishing { answering: tower::Service::call(&mut router, request), method }.await;
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.metrics.abandoned(self.measured);
+        }
+    }
+}
+
+/// The finished answer of an interface that no server stands around.
+pub async fn answer(api: &Api, request: Request<Body>) -> Response {
+    let Ok(response) = Finishing::of(api, request).await;
     response
 }
 
-fn finish(mut response: Response, method: &Method) -> Response {
+/// The finished answer, and its code if it is a problem.
+fn finish(mut response: Response, method: &Method) -> (Response, Option<&'static str>) {
     let extensions = response.extensions_mut();
     let request_id = extensions.remove().unwrap_or_else(RequestId::new);
-    if let Some(problem) = extensions.remove::<Problem>() {
+    let problem = extensions.remove::<Problem>();
+    if let Some(problem) = &problem {
         problem.log(request_id);
-        write_out(&problem, request_id, &mut response);
+        write_out(problem, request_id, &mut response);
     }
     tracing::debug!(request.id = %request_id, %method, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
@@ -87,7 +125,7 @@ fn finish(mut response: Response, method: &Method) -> Response {
         headers.insert(name, value.clone());
     }
     headers.insert(REQUEST_ID, request_id.header_value());
-    response
+    (response, problem.map(|problem| problem.code))
 }
 
 /// A handler that panicked: a fault of ours like any other. The panic hook has told the log where.

@@ -23,7 +23,8 @@ pub(crate) async fn create_identify(
     request: Request,
 ) -> Result<Response, Problem> {
     let body = read_json(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
-    let observation = parse(&body, Place::Body, &state.settings.actor)?;
+    let observation = parse(&body, Place::Body, &state.settings.actor)
+        .inspect_err(|_| state.metrics.refused.increment(1))?;
     let view = state.engine.identify(observation).await?;
     Ok(answer(&view, state.settings.response_spelling))
 }

@@ -13,6 +13,8 @@ mod health;
 mod heartbeat;
 mod identify;
 mod jobs;
+mod measurements;
+mod metrics;
 mod observation;
 mod problem;
 mod request_id;
@@ -21,5 +23,6 @@ mod server;
 
 pub use contact_body::ResponseSpelling;
 pub use finish::answer;
-pub use router::{ApiSettings, router};
+pub use measurements::{CannotMeasure, Measurements};
+pub use router::{Api, ApiSettings, router};
 pub use server::{ServerSettings, serve};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use selfsame_rules::Actor;
 use selfsame_service::Engine;
 
@@ -13,6 +13,8 @@ use crate::contact_body::ResponseSpelling;
 use crate::health::{find_health, find_readiness};
 use crate::heartbeat::find_heartbeat;
 use crate::identify::create_identify;
+use crate::measurements::{Measurements, find_metrics};
+use crate::metrics::RequestMetrics;
 use crate::problem::Problem;
 
 /// How the API answers.
@@ -24,6 +26,15 @@ pub struct ApiSettings {
     pub body_timeout: Duration,
     /// The name that events get as their cause.
     pub actor: Actor,
+    /// What `GET /metrics` tells.
+    pub measurements: Measurements,
+}
+
+/// The whole HTTP interface of an engine, for [`serve`](crate::serve), which finishes and measures its answers.
+#[derive(Clone)]
+pub struct Api {
+    pub(crate) router: Router,
+    pub(crate) metrics: Arc<RequestMetrics>,
 }
 
 /// What every handler can reach.
@@ -31,12 +42,12 @@ pub(crate) struct ApiState {
     pub(crate) engine: Engine,
     pub(crate) settings: ApiSettings,
     pub(crate) started: Instant,
+    pub(crate) metrics: Arc<RequestMetrics>,
 }
 
-/// The whole HTTP interface of `engine`, for [`serve`](crate::serve), which finishes its answers.
-pub fn router(engine: Engine, settings: ApiSettings) -> Router {
-    let state = Arc::new(ApiState { engine, settings, started: Instant::now() });
-    Router::new()
+/// The whole HTTP interface of `engine`.
+pub fn router(engine: Engine, settings: ApiSettings) -> Api {
+    let routes = Routes::default()
         .route("/", get(find_heartbeat))
         .route("/identify", post(create_identify))
         .route("/identify/", post(create_identify))
@@ -44,7 +55,27 @@ pub fn router(engine: Engine, settings: ApiSettings) -> Router {
         .route("/healthz", get(find_health))
         .route("/health", get(find_health))
         .route("/readyz", get(find_readiness))
+        .route("/metrics", get(find_metrics));
+    let metrics = Arc::new(RequestMetrics::new(&routes.templates));
+    let state = ApiState { engine, settings, started: Instant::now(), metrics: Arc::clone(&metrics) };
+    let router = routes
+        .router
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .with_state(state)
+        .with_state(Arc::new(state));
+    Api { router, metrics }
+}
+
+/// Routes, and the templates of their paths, by which requests are measured.
+#[derive(Default)]
+struct Routes {
+    router: Router<Arc<ApiState>>,
+    templates: Vec<&'static str>,
+}
+
+impl Routes {
+    fn route(mut self, template: &'static str, methods: MethodRouter<Arc<ApiState>>) -> Self {
+        self.templates.push(template);
+        Self { router: self.router.route(template, methods), ..self }
+    }
 }

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 
 use crate::finish::Finished;
+use crate::metrics::OpenConnections;
+use crate::router::Api;
 
 /// The most bytes that the head of a request may have; hyper answers 431 beyond.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -22,29 +23,32 @@ pub struct ServerSettings {
     pub drain_timeout: Duration,
 }
 
-/// Serves `router` on `listener` until `shutdown` is done; then ends idle connections at once and gives
+/// Serves `api` on `listener` until `shutdown` is done; then ends idle connections at once and gives
 /// running requests until the drain timeout.
 pub async fn serve<L: Listener>(
     mut listener: L,
-    router: Router,
+    api: Api,
     settings: ServerSettings,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(settings.header_timeout).max_buf_size(HEAD_BYTES_MAX);
     let connections = GracefulShutdown::new();
+    let open = OpenConnections::new();
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let stream = tokio::select! {
             (stream, _) = listener.accept() => stream,
             () = &mut shutdown => break,
         };
-        let service = Finished(router.clone());
+        let open = open.another();
+        let service = Finished(api.clone());
         let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service));
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended early");
             }
+            drop(open);
         });
     }
     drop(listener);

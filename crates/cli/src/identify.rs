@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use selfsame_api::{ApiSettings, ResponseSpelling, router};
+use selfsame_api::{ApiSettings, Measurements, ResponseSpelling, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Engine, EngineSettings, SystemClock};
 use selfsame_store::{Migrations, Store, WorkspaceKey};
@@ -91,8 +91,9 @@ async fn answer_here(store: Arc<dyn Store>, seen: &str) -> anyhow::Result<(Statu
         response_spelling: ResponseSpelling::Original,
         body_timeout: COMMAND_PATIENCE,
         actor: Actor::named("selfsame identify"),
+        measurements: Measurements::none(),
     };
-    let response = selfsame_api::answer(router(engine.clone(), settings), request(seen)?).await;
+    let response = selfsame_api::answer(&router(engine.clone(), settings), request(seen)?).await;
     let answer = read(response).await;
     engine.drain().await?;
     answer

@@ -10,6 +10,7 @@ mod database;
 mod export;
 mod healthcheck;
 mod identify;
+mod measure;
 mod migrate;
 mod serve;
 mod settings;

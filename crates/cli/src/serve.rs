@@ -6,9 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::Router;
 use axum::serve::ListenerExt;
-use selfsame_api::{ApiSettings, ResponseSpelling, ServerSettings, router};
+use selfsame_api::{Api, ApiSettings, Measurements, ResponseSpelling, ServerSettings, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Engine, EngineSettings, SystemClock};
 use selfsame_store::{Migrations, WorkspaceKey};
@@ -19,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::database::Database;
 use crate::settings::{Settings, load_file};
-use crate::{CommonArguments, Outcome, command_socket, say, start_log};
+use crate::{CommonArguments, Outcome, command_socket, measure, say, start_log};
 
 #[derive(clap::Args)]
 pub(crate) struct ServeArguments {
@@ -38,6 +37,8 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     // From here on SIGTERM ends the server as it should, even while it starts.
     let (stop, stopping) = watch::channel(false);
     stop_at_signals(stop)?;
+    // Before there is anything that would be measured.
+    let measurements = measure::start()?;
     let migrations = if settings.migrate.unwrap_or(true) { Migrations::Apply } else { Migrations::Expect };
     // A little less, so that the store's own word on what became of a change comes in time.
     let store = database.open(migrations, answer_timeout(&settings) * 9 / 10).await?;
@@ -50,9 +51,9 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let engine =
         Engine::start(store, Arc::new(SystemClock), WorkspaceKey::DEFAULT, engine_settings(&settings));
     let server = server_settings(&settings);
-    let public = api(&engine, &settings, "POST /identify", spelling(&settings));
+    let public = api(&engine, &settings, "POST /identify", spelling(&settings), &measurements);
     // Commands print what they get; they always get the original's spelling.
-    let commands = api(&engine, &settings, "selfsame identify", ResponseSpelling::Original);
+    let commands = api(&engine, &settings, "selfsame identify", ResponseSpelling::Original, &measurements);
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a connection can't send at once");
@@ -145,9 +146,16 @@ fn spelling(settings: &Settings) -> ResponseSpelling {
     settings.response_spelling.map(Into::into).unwrap_or_default()
 }
 
-fn api(engine: &Engine, settings: &Settings, actor: &str, response_spelling: ResponseSpelling) -> Router {
-    let body_timeout = receive_timeout(settings);
-    router(engine.clone(), ApiSettings { response_spelling, body_timeout, actor: Actor::named(actor) })
+fn api(
+    engine: &Engine,
+    settings: &Settings,
+    actor: &str,
+    response_spelling: ResponseSpelling,
+    measurements: &Measurements,
+) -> Api {
+    let (body_timeout, actor) = (receive_timeout(settings), Actor::named(actor));
+    let measurements = measurements.clone();
+    router(engine.clone(), ApiSettings { response_spelling, body_timeout, actor, measurements })
 }
 
 /// Says once, to all who listen, that a signal asked for the end.

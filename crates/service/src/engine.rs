@@ -8,6 +8,7 @@ use selfsame_store::{Store, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
 
 use crate::Clock;
+use crate::metrics::{EngineMetrics, Operation};
 use crate::queue::Queue;
 
 /// How much the engine takes on.
@@ -52,6 +53,7 @@ pub struct Engine {
     queue: Arc<Queue>,
     job_observations_max: usize,
     answer_timeout: Duration,
+    metrics: Arc<EngineMetrics>,
 }
 
 /// The time of [`EngineSettings::answer_timeout`] is over.
@@ -82,8 +84,10 @@ impl Engine {
         settings: EngineSettings,
     ) -> Self {
         let job_observations_max = settings.batch_observations_max.min(settings.queue_length_max);
-        let queue = Arc::new(Queue::start(Arc::clone(&store), clock, workspace, settings));
-        Self { store, workspace, queue, job_observations_max, answer_timeout: settings.answer_timeout }
+        let metrics = Arc::new(EngineMetrics::new(settings.queue_length_max));
+        let queue = Queue::start(Arc::clone(&store), clock, workspace, settings, Arc::clone(&metrics));
+        let (queue, answer_timeout) = (Arc::new(queue), settings.answer_timeout);
+        Self { store, workspace, queue, job_observations_max, answer_timeout, metrics }
     }
 
     /// The customer that the observation belongs to, after whatever it changes is durable.
@@ -112,7 +116,17 @@ impl Engine {
     ///
     /// As for [`Engine::identify`], for all of them alike.
     pub async fn identify_all(&self, observations: Vec<Observation>) -> Result<Together, IdentifyError> {
-        let deadline = Instant::now() + self.answer_timeout;
+        let count = observations.len();
+        let answered = self.answer_all(observations).await;
+        if answered.is_err() {
+            self.metrics.failed.increment(count as u64);
+        }
+        answered
+    }
+
+    async fn answer_all(&self, observations: Vec<Observation>) -> Result<Together, IdentifyError> {
+        let begun = Instant::now();
+        let deadline = begun + self.answer_timeout;
         let too_slow = || Arc::new(TooSlow(self.answer_timeout));
         let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
         let (mut known, mut contacts) = (None, 0);
@@ -129,8 +143,11 @@ impl Engine {
             }
         };
         let looked = timeout_at(deadline, self.store.look(self.workspace, identifiers, &mut look)).await;
-        looked.map_err(|_| StoreError::Unavailable(too_slow()))??;
+        self.metrics.look.record(begun.elapsed());
+        let looked = looked.unwrap_or_else(|_| Err(StoreError::Unavailable(too_slow())));
+        looked.inspect_err(|error| self.metrics.count_error(Operation::Look, error))?;
         if let Some(answers) = known {
+            self.metrics.known.increment(observations.len() as u64);
             return Ok(Together::Answered(answers));
         }
         if contacts > ANSWER_CONTACTS_MAX && observations.len() > 1 {

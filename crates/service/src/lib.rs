@@ -7,7 +7,9 @@ pub mod check;
 mod clock;
 mod engine;
 mod ledger;
+mod metrics;
 mod queue;
 
 pub use clock::{Clock, SystemClock};
 pub use engine::{ANSWER_CONTACTS_MAX, Engine, EngineSettings, IdentifyError, Together};
+pub use metrics::set_population;

@@ -9,9 +9,11 @@ use futures_util::future::join;
 use futures_util::stream::FuturesOrdered;
 use selfsame_rules::{Identifier, IdentityView, Observation, decide};
 use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+use tokio::sync::{Notify, Semaphore, TryAcquireError, oneshot};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use crate::metrics::{EngineMetrics, Operation, Places};
 use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError};
 
 /// Observations that came together, of which at least one changes something, and who waits for their answers.
@@ -20,7 +22,8 @@ struct Job {
     /// How many contacts their answers held when they came.
     contacts: usize,
     /// Their places in the queue; free again when the job is taken out of it.
-    places: OwnedSemaphorePermit,
+    places: Places,
+    came: Instant,
     answer: oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>,
 }
 
@@ -29,6 +32,7 @@ pub(crate) struct Queue {
     waiting: Arc<Waiting>,
     /// What bounds the queue: a place for each observation, however many come together.
     places: Arc<Semaphore>,
+    metrics: Arc<EngineMetrics>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -48,6 +52,7 @@ struct Committer {
     workspace: WorkspaceKey,
     batch_observations_max: usize,
     waiting: Arc<Waiting>,
+    metrics: Arc<EngineMetrics>,
 }
 
 impl Queue {
@@ -57,14 +62,20 @@ impl Queue {
         clock: Arc<dyn Clock>,
         workspace: WorkspaceKey,
         settings: EngineSettings,
+        metrics: Arc<EngineMetrics>,
     ) -> Self {
         let waiting = Arc::new(Waiting::default());
-        let batch_observations_max = settings.batch_observations_max;
-        let committer =
-            Committer { store, clock, workspace, batch_observations_max, waiting: Arc::clone(&waiting) };
+        let committer = Committer {
+            store,
+            clock,
+            workspace,
+            batch_observations_max: settings.batch_observations_max,
+            waiting: Arc::clone(&waiting),
+            metrics: Arc::clone(&metrics),
+        };
         let task = tokio::spawn(committer.run());
         let places = Arc::new(Semaphore::new(settings.queue_length_max));
-        Self { waiting, places, committer: Mutex::new(Some(task)) }
+        Self { waiting, places, metrics, committer: Mutex::new(Some(task)) }
     }
 
     /// Waits for a turn at the end of the queue, and for the commit; the observations stay together.
@@ -80,7 +91,8 @@ impl Queue {
             TryAcquireError::Closed => IdentifyError::ShuttingDown,
         })?;
         let (answer, answered) = oneshot::channel();
-        if !self.waiting.add(Job { observations, contacts, places, answer }) {
+        let (places, came) = (self.metrics.waiting(places), Instant::now());
+        if !self.waiting.add(Job { observations, contacts, places, came, answer }) {
             return Err(IdentifyError::ShuttingDown);
         }
         answered.await.unwrap_or(Err(IdentifyError::ShuttingDown))
@@ -177,22 +189,29 @@ impl Committer {
 
     /// Lets the store write the first job, and those behind it, as one transaction.
     fn commit(&self, first: Job) -> impl Future<Output = Done> + use<> {
-        let mut batch = Batch::of(first, Arc::clone(&self.waiting), self.batch_observations_max);
+        let metrics = Arc::clone(&self.metrics);
+        let waiting = Arc::clone(&self.waiting);
+        let mut batch = Batch::of(first, waiting, self.batch_observations_max, Arc::clone(&metrics));
         let identifiers = if self.store.shows_everything() { Vec::new() } else { batch.identifiers() };
         let (store, workspace, clock) = (Arc::clone(&self.store), self.workspace, Arc::clone(&self.clock));
         let askers = Arc::clone(&batch.askers);
         async move {
             let decision: Decision =
                 Box::new(move |identities| decide(identities, batch.observations(), clock.now()));
+            let begun = Instant::now();
             let written = store.write(workspace, identifiers, decision).await;
+            metrics.commit.record(begun.elapsed());
             let askers = std::mem::take(&mut *askers.lock().expect("nothing panics while it holds this"));
             let count: usize = askers.iter().map(|(count, _)| count).sum();
+            metrics.batch.record(count as f64);
             let result = match written {
                 Ok(plan) => {
+                    metrics.count_plan(&plan, count);
                     tracing::debug!(observations = count, events = plan.events.len(), "committed a batch");
                     Ok(plan.answers)
                 }
                 Err(error) => {
+                    metrics.count_error(Operation::Write, &error);
                     if !matches!(error, StoreError::NoSpace | StoreError::Unavailable(_)) {
                         tracing::error!(%error, observations = count, "could not commit a batch");
                     }
@@ -223,12 +242,14 @@ struct Batch {
     observations_max: usize,
     /// Where more comes from; nowhere once it is closed.
     waiting: Option<Arc<Waiting>>,
+    metrics: Arc<EngineMetrics>,
 }
 
 impl Batch {
-    fn of(first: Job, waiting: Arc<Waiting>, observations_max: usize) -> Self {
+    fn of(first: Job, waiting: Arc<Waiting>, observations_max: usize, metrics: Arc<EngineMetrics>) -> Self {
         let (observations, askers) = (Vec::new(), Arc::default());
-        let mut batch = Self { observations, contacts: 0, askers, observations_max, waiting: Some(waiting) };
+        let waiting = Some(waiting);
+        let mut batch = Self { observations, contacts: 0, askers, observations_max, waiting, metrics };
         batch.add(first);
         batch
     }
@@ -253,9 +274,10 @@ impl Batch {
             && self.contacts + job.contacts <= ANSWER_CONTACTS_MAX
     }
 
-    fn add(&mut self, Job { observations, contacts, places, answer }: Job) {
+    fn add(&mut self, Job { observations, contacts, places, came, answer }: Job) {
         self.contacts += contacts;
         drop(places);
+        self.metrics.queue_wait.record(came.elapsed());
         let mut askers = self.askers.lock().expect("nothing panics while it holds this");
         askers.push((observations.len(), answer));
         self.observations.extend(observations);

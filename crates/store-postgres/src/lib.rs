@@ -16,6 +16,7 @@ mod connections;
 mod error;
 mod fill;
 mod load;
+mod metrics;
 mod readers;
 mod repeat;
 mod rows;

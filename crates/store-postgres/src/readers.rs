@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use deadpool_postgres::Pool;
+use metrics::Counter;
 use selfsame_rules::{Identifier, Neighbourhood};
 use selfsame_store::{StoreError, WorkspaceKey};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -16,6 +17,7 @@ use crate::apart::apart;
 use crate::connections::Loan;
 use crate::error::Fault;
 use crate::load::{self, Loaded};
+use crate::metrics::repeated_looks;
 use crate::repeat::{Limits, pause};
 
 /// The most identifiers that one round trip asks for.
@@ -39,6 +41,7 @@ struct Way {
     limits: Limits,
     /// Whether look-ups go by a plan that the server keeps; until it once had none.
     keeps_plans: Arc<AtomicBool>,
+    repeats: Counter,
 }
 
 /// The way in for look-ups.
@@ -53,7 +56,8 @@ impl Readers {
     pub(crate) fn start(pool: Pool, limits: Limits, keeps_plans: bool) -> Self {
         let (lookups, waiting) = mpsc::unbounded_channel();
         let at_once = (pool.status().max_size - 1).clamp(1, AT_ONCE_MAX);
-        let way = Way { pool, limits, keeps_plans: Arc::new(AtomicBool::new(keeps_plans)) };
+        let keeps_plans = Arc::new(AtomicBool::new(keeps_plans));
+        let way = Way { pool, limits, keeps_plans, repeats: repeated_looks() };
         tokio::spawn(dispatch(way, waiting, Arc::new(Semaphore::new(at_once))));
         Self { lookups }
     }
@@ -148,6 +152,7 @@ impl Way {
             if !fault.may_pass() || !pause(attempt, deadline).await {
                 return Err(fault.into());
             }
+            self.repeats.increment(1);
         }
         unreachable!("attempts are counted without end")
     }

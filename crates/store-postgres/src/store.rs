@@ -15,6 +15,7 @@ use crate::connection::{
 };
 use crate::connections::{Loan, pool};
 use crate::error::Fault;
+use crate::metrics::{repeated_writes, sample};
 use crate::readers::{Readers, load_once};
 use crate::repeat::Limits;
 use crate::rows::get;
@@ -62,7 +63,7 @@ impl PostgresStore {
         let pool = pool(settings)?;
         let limits = limits(settings, answer_within);
         let begin = begin_write(begin, limits.attempt);
-        let writer = Writer { pool: pool.clone(), limits, begin };
+        let writer = Writer { pool: pool.clone(), limits, begin, repeats: repeated_writes() };
         Ok(Self::over(pool, Some(writer), settings, limits))
     }
 
@@ -115,6 +116,7 @@ impl PostgresStore {
     fn over(pool: Pool, writer: Option<Writer>, settings: &ConnectionSettings, limits: Limits) -> Self {
         let readers = Readers::start(pool.clone(), limits, settings.keeps_plans());
         tokio::spawn(close_idle(pool.clone()));
+        tokio::spawn(sample(pool.clone()));
         Self { pool, readers, writer, schema: settings.schema().map(str::to_owned) }
     }
 }

@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::future::{join, join3, try_join_all};
+use metrics::Counter;
 use selfsame_rules::{Identifier, Plan};
 use selfsame_store::{Decision, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
@@ -28,6 +29,7 @@ pub(crate) struct Writer {
     pub(crate) limits: Limits,
     /// [`crate::statements::begin_write`], as the server's settings ask for.
     pub(crate) begin: String,
+    pub(crate) repeats: Counter,
 }
 
 /// Why an attempt did not come to its end.
@@ -85,6 +87,7 @@ impl Writer {
             };
             outcome_unknown |= commit_sent && !fault.is_certain();
             if fault.may_pass() && pause(attempt, deadline).await {
+                self.repeats.increment(1);
                 tracing::debug!(%fault, attempt, "a write is repeated");
                 continue;
             }

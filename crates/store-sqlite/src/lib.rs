@@ -18,6 +18,7 @@ mod indexes;
 mod load;
 mod lock;
 mod merges;
+mod metrics;
 mod moves;
 mod rows;
 mod scan;

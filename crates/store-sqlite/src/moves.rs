@@ -38,6 +38,10 @@ impl Moves {
         self.0.is_empty()
     }
 
+    pub(crate) fn length(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn extend(&mut self, moves: Vec<Move>) {
         self.0.extend(moves);
     }

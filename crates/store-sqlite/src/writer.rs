@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use metrics::Gauge;
 use rusqlite::{Connection, TransactionBehavior, params};
 use selfsame_rules::{ContactId, IdentityIndex, Plan, Sequence};
 use selfsame_store::{Changes, Decision, StoreError, WorkspaceKey};
@@ -17,6 +18,7 @@ use crate::error::{commit_error, store_error};
 use crate::file::OpenedFile;
 use crate::indexes::Indexes;
 use crate::load::{Loaded, head, load, workspaces};
+use crate::metrics::moves_waiting;
 use crate::moves::{Move, Moves};
 
 const ADVANCE_LINKS: &str = "UPDATE workspaces SET linked_sequence = ?2 WHERE workspace = ?1";
@@ -34,6 +36,7 @@ pub(crate) struct Writer {
     indexes: Arc<Indexes>,
     /// What merges have yet to move.
     moves: BTreeMap<WorkspaceKey, Moves>,
+    moves_told: Gauge,
     checkpoints: Checkpoints,
     /// A workspace whose index may not be what is stored: a commit's outcome is unknown, or a fault of ours struck.
     doubtful: Option<WorkspaceKey>,
@@ -57,7 +60,7 @@ impl Writer {
         }
         drop(transaction);
         let indexes = Arc::new(Indexes::new(indexes));
-        Ok(Self { connection, indexes, moves, checkpoints, doubtful: None })
+        Ok(Self { connection, indexes, moves, moves_told: moves_waiting(), checkpoints, doubtful: None })
     }
 
     /// What others look at.
@@ -106,6 +109,13 @@ impl Writer {
         });
         // Nobody waits any more if the server is being torn down; what was committed stays so.
         let _ = job.answer.send(result);
+        self.after_commit();
+    }
+
+    /// What nobody waits for.
+    fn after_commit(&self) {
+        let moves: usize = self.moves.values().map(Moves::length).sum();
+        self.moves_told.set(moves as f64);
         self.checkpoints.after_commit(&self.connection);
     }
 
@@ -159,7 +169,7 @@ impl Writer {
         let waiting = self.moves.iter_mut().find(|(_, moves)| !moves.is_empty());
         let Some((workspace, moves)) = waiting else { return Moved::Some };
         let moved = move_rows(&mut self.connection, *workspace, moves);
-        self.checkpoints.after_commit(&self.connection);
+        self.after_commit();
         match moved {
             Ok(()) => Moved::Some,
             Err(error) => {
