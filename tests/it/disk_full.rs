@@ -91,6 +91,7 @@ impl Harness {
         assert_eq!(refusal.json()["code"], "no_space");
         let ready = self.client().await.get("/readyz").await.expect("the server answers");
         assert_eq!(ready.status, StatusCode::OK, "{}", ready.text());
+        assert_eq!(ready.json(), serde_json::json!({ "status": "ready", "reasons": ["no_space"] }));
         self.assert_nothing_lost().await;
     }
 

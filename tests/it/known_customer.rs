@@ -82,5 +82,5 @@ async fn health_and_heartbeat_write_nothing() {
     }
     assert_eq!(files_with_data(folder.path()), before);
     let reply = client.get("/readyz").await.expect("an answer");
-    assert_eq!(reply.json(), json!({ "status": "ready" }));
+    assert_eq!(reply.json(), json!({ "status": "ready", "reasons": [] }));
 }

@@ -38,6 +38,7 @@ mod postgres_tls;
 mod power_cut;
 mod prisma;
 mod queue;
+mod readiness;
 mod refusals;
 mod refused_files;
 mod replicas;

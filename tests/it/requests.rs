@@ -208,7 +208,7 @@ async fn health_and_readiness_answer_at_their_paths() {
     for (path, want) in [
         ("/healthz", r#"{"status":"ok"}"#),
         ("/health", r#"{"status":"ok"}"#),
-        ("/readyz", r#"{"status":"ready"}"#),
+        ("/readyz", r#"{"status":"ready","reasons":[]}"#),
     ] {
         let reply = client.get(path).await.expect("the server answers");
         assert_eq!((reply.status.as_u16(), reply.text()), (200, want), "{path}");

@@ -1,4 +1,4 @@
-//! `GET /healthz` (alive) and `GET /readyz` (the store answers), for whoever restarts and routes.
+//! `GET /healthz` (alive) and `GET /readyz` (requests may come), for whoever restarts and routes.
 
 use std::sync::Arc;
 
@@ -14,13 +14,24 @@ pub(crate) struct Health {
     status: &'static str,
 }
 
+#[derive(Serialize)]
+pub(crate) struct Ready {
+    status: &'static str,
+    /// What bears on requests and keeps none away, in fixed words.
+    reasons: Vec<&'static str>,
+}
+
 /// The process runs and answers. Says nothing of the store: a restart would not mend that.
 pub(crate) async fn find_health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// A lookup would be answered now.
-pub(crate) async fn find_readiness(State(state): State<Arc<ApiState>>) -> Result<Json<Health>, Problem> {
-    state.engine.ready().await.map_err(Problem::not_ready)?;
-    Ok(Json(Health { status: "ready" }))
+/// A lookup would be answered now, and the server is to stay.
+pub(crate) async fn find_readiness(State(state): State<Arc<ApiState>>) -> Result<Json<Ready>, Problem> {
+    let readiness = state.engine.readiness().await;
+    if let Some(first) = readiness.not_ready() {
+        return Err(Problem::not_ready(first, &readiness));
+    }
+    let reasons = readiness.reasons.iter().map(|reason| reason.code()).collect();
+    Ok(Json(Ready { status: "ready", reasons }))
 }

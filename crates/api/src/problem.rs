@@ -5,7 +5,7 @@
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use selfsame_service::IdentifyError;
+use selfsame_service::{IdentifyError, Readiness, Reason};
 use selfsame_store::StoreError;
 use serde::Serialize;
 
@@ -19,6 +19,8 @@ pub(crate) struct Problem {
     pub(crate) code: &'static str,
     pub(crate) detail: String,
     pub(crate) retry_after_seconds: Option<u32>,
+    /// Of `/readyz`, all the reasons.
+    pub(crate) reasons: Vec<&'static str>,
     /// For the log, never for the caller.
     pub(crate) cause: Option<String>,
 }
@@ -38,12 +40,21 @@ struct ProblemBody<'problem> {
     /// In a batch, the line that has the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    reasons: &'problem [&'static str],
 }
 
 impl Problem {
     /// A fault of the request.
     pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self { status, code, detail: detail.into(), retry_after_seconds: None, cause: None }
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            retry_after_seconds: None,
+            reasons: Vec::new(),
+            cause: None,
+        }
     }
 
     /// Something that the same request may not meet a moment later.
@@ -69,10 +80,23 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
     }
 
-    /// The store doesn't answer, whatever the reason: send it no requests.
-    pub(crate) fn not_ready(error: StoreError) -> Self {
-        let problem = Self::from(error);
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, ..problem }
+    /// Requests should be sent elsewhere, for this reason before all.
+    pub(crate) fn not_ready(first: Reason, readiness: &Readiness) -> Self {
+        let detail = match first {
+            Reason::ShuttingDown => "This server is shutting down; send requests to another.",
+            Reason::StoreUnavailable => {
+                "The database can't be reached or can't answer now; the log says why."
+            }
+            Reason::SchemaNewer => {
+                "A later version has changed the database; replace this server by one of that version."
+            }
+            Reason::StoreFailed | Reason::NoSpace => {
+                "The database answers with an error; the log says which, and `selfsame check` looks for damage."
+            }
+        };
+        let reasons = readiness.reasons.iter().map(|reason| reason.code()).collect();
+        let cause = readiness.cause.as_ref().map(ToString::to_string);
+        Self { reasons, cause, ..Self::later(first.code(), detail, 1) }
     }
 
     /// A fault of ours. The caller gets the request id and nothing else.
@@ -93,6 +117,7 @@ impl Problem {
             request_id: request_id.to_string(),
             error: title,
             line,
+            reasons: &self.reasons,
         };
         serde_json::to_writer(into, &body).expect("strings and numbers always make JSON");
     }
@@ -161,7 +186,9 @@ impl From<StoreError> for Problem {
                 "This server is shutting down; send the same request again in a moment.",
                 1,
             ),
-            StoreError::Incoherent(_) | StoreError::Failed(_) => Self::internal(),
+            StoreError::NewerSchema { .. } | StoreError::Incoherent(_) | StoreError::Failed(_) => {
+                Self::internal()
+            }
         };
         problem.caused_by(&error)
     }

@@ -63,11 +63,19 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
     let serving_commands = async {
         if let Some(listener) = commands_listener {
-            selfsame_api::serve(listener, commands, server, stopped(stopping)).await;
+            selfsame_api::serve(listener, commands, server, stopped(stopping.clone())).await;
         }
     };
+    let retiring = async {
+        stopped(stopping.clone()).await;
+        engine.retire();
+    };
+    let watched = engine.clone();
+    let watching = tokio::spawn(async move { watched.watch().await });
     greet(address, &database);
-    tokio::join!(serving, serving_commands);
+    // Retired before a listener is closed: whoever then still gets in is told.
+    tokio::join!(retiring, serving, serving_commands);
+    watching.abort();
 
     tracing::info!("draining: committing what waits");
     // While the lock is still ours: a moment later the socket could be that of the next server.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::Clock;
 use crate::metrics::{EngineMetrics, Operation};
 use crate::queue::Queue;
+use crate::readiness::{Readiness, Standing, WATCH_EVERY};
 
 /// How much the engine takes on.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +55,7 @@ pub struct Engine {
     job_observations_max: usize,
     answer_timeout: Duration,
     metrics: Arc<EngineMetrics>,
+    standing: Arc<Standing>,
 }
 
 /// The time of [`EngineSettings::answer_timeout`] is over.
@@ -85,9 +87,11 @@ impl Engine {
     ) -> Self {
         let job_observations_max = settings.batch_observations_max.min(settings.queue_length_max);
         let metrics = Arc::new(EngineMetrics::new(settings.queue_length_max));
-        let queue = Queue::start(Arc::clone(&store), clock, workspace, settings, Arc::clone(&metrics));
-        let (queue, answer_timeout) = (Arc::new(queue), settings.answer_timeout);
-        Self { store, workspace, queue, job_observations_max, answer_timeout, metrics }
+        let standing = Arc::new(Standing::new());
+        let told = (Arc::clone(&metrics), Arc::clone(&standing));
+        let queue = Arc::new(Queue::start(Arc::clone(&store), clock, workspace, settings, told));
+        let answer_timeout = settings.answer_timeout;
+        Self { store, workspace, queue, job_observations_max, answer_timeout, metrics, standing }
     }
 
     /// The customer that the observation belongs to, after whatever it changes is durable.
@@ -166,13 +170,22 @@ impl Engine {
         self.job_observations_max
     }
 
-    /// Fails if a lookup could not be answered now.
-    ///
-    /// # Errors
-    ///
-    /// What the store says.
-    pub async fn ready(&self) -> Result<(), StoreError> {
-        self.store.ready().await
+    /// Whether requests should be sent here now: asks the store.
+    pub async fn readiness(&self) -> Readiness {
+        self.standing.judge(&*self.store).await
+    }
+
+    /// Goes on telling the gauges of [`Engine::readiness`] how things stand, for as long as it is polled.
+    pub async fn watch(&self) {
+        loop {
+            self.readiness().await;
+            tokio::time::sleep(WATCH_EVERY).await;
+        }
+    }
+
+    /// From here on it isn't ready, so that requests are sent elsewhere; those that come are answered as before.
+    pub fn retire(&self) {
+        self.standing.retire();
     }
 
     /// Refuses new changes, commits those that wait, and closes the store.

@@ -9,7 +9,9 @@ mod engine;
 mod ledger;
 mod metrics;
 mod queue;
+mod readiness;
 
 pub use clock::{Clock, SystemClock};
 pub use engine::{ANSWER_CONTACTS_MAX, Engine, EngineSettings, IdentifyError, Together};
 pub use metrics::set_population;
+pub use readiness::{Readiness, Reason};

@@ -51,8 +51,8 @@ pub(crate) enum Operation {
 }
 
 /// The kinds of [`StoreError`], in the order of [`kind_of`].
-const ERROR_KINDS: [&str; 6] =
-    ["no_space", "unavailable", "outcome_unknown", "not_writable", "incoherent", "failed"];
+const ERROR_KINDS: [&str; 7] =
+    ["no_space", "unavailable", "outcome_unknown", "not_writable", "newer_schema", "incoherent", "failed"];
 
 fn kind_of(error: &StoreError) -> usize {
     match error {
@@ -60,8 +60,9 @@ fn kind_of(error: &StoreError) -> usize {
         StoreError::Unavailable(_) => 1,
         StoreError::OutcomeUnknown(_) => 2,
         StoreError::NotWritable => 3,
-        StoreError::Incoherent(_) => 4,
-        StoreError::Failed(_) => 5,
+        StoreError::NewerSchema { .. } => 4,
+        StoreError::Incoherent(_) => 5,
+        StoreError::Failed(_) => 6,
     }
 }
 

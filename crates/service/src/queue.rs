@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::metrics::{EngineMetrics, Operation, Places};
+use crate::readiness::Standing;
 use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError};
 
 /// Observations that came together, of which at least one changes something, and who waits for their answers.
@@ -53,6 +54,7 @@ struct Committer {
     batch_observations_max: usize,
     waiting: Arc<Waiting>,
     metrics: Arc<EngineMetrics>,
+    standing: Arc<Standing>,
 }
 
 impl Queue {
@@ -62,7 +64,7 @@ impl Queue {
         clock: Arc<dyn Clock>,
         workspace: WorkspaceKey,
         settings: EngineSettings,
-        metrics: Arc<EngineMetrics>,
+        (metrics, standing): (Arc<EngineMetrics>, Arc<Standing>),
     ) -> Self {
         let waiting = Arc::new(Waiting::default());
         let committer = Committer {
@@ -72,6 +74,7 @@ impl Queue {
             batch_observations_max: settings.batch_observations_max,
             waiting: Arc::clone(&waiting),
             metrics: Arc::clone(&metrics),
+            standing,
         };
         let task = tokio::spawn(committer.run());
         let places = Arc::new(Semaphore::new(settings.queue_length_max));
@@ -189,7 +192,7 @@ impl Committer {
 
     /// Lets the store write the first job, and those behind it, as one transaction.
     fn commit(&self, first: Job) -> impl Future<Output = Done> + use<> {
-        let metrics = Arc::clone(&self.metrics);
+        let (metrics, standing) = (Arc::clone(&self.metrics), Arc::clone(&self.standing));
         let waiting = Arc::clone(&self.waiting);
         let mut batch = Batch::of(first, waiting, self.batch_observations_max, Arc::clone(&metrics));
         let identifiers = if self.store.shows_everything() { Vec::new() } else { batch.identifiers() };
@@ -201,6 +204,7 @@ impl Committer {
             let begun = Instant::now();
             let written = store.write(workspace, identifiers, decision).await;
             metrics.commit.record(begun.elapsed());
+            standing.written(written.as_ref().map(|_| ()));
             let askers = std::mem::take(&mut *askers.lock().expect("nothing panics while it holds this"));
             let count: usize = askers.iter().map(|(count, _)| count).sum();
             metrics.batch.record(count as f64);

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::connection::{
-    OpenError, OriginalName, begin_for, expect_current, migrate, original_name, pending,
+    OpenError, OriginalName, begin_for, expect_current, known_version, migrate, original_name, pending,
     refuse_originals_table,
 };
 use crate::connections::{Loan, pool};
@@ -21,7 +21,7 @@ use crate::repeat::Limits;
 use crate::rows::get;
 use crate::scan::scan;
 use crate::settings::ConnectionSettings;
-use crate::statements::{HAS_CITUS, INVALID_INDEXES, begin_write, citus_statements};
+use crate::statements::{HAS_CITUS, INVALID_INDEXES, SCHEMA_VERSION, begin_write, citus_statements};
 use crate::writer::Writer;
 
 /// How long the question whether the store can answer waits for the answer.
@@ -174,9 +174,16 @@ impl Store for PostgresStore {
     }
 
     async fn ready(&self) -> Result<(), StoreError> {
-        let load = load_once(&self.pool, WorkspaceKey::DEFAULT, &[]);
-        timeout(READY_WITHIN, load).await.map_err(|_| Fault::TimedOut)??;
-        Ok(())
+        let asked = async {
+            load_once(&self.pool, WorkspaceKey::DEFAULT, &[]).await?;
+            let client = Loan::from(&self.pool).await?;
+            let found: i32 = client.query_typed_one(SCHEMA_VERSION, &[]).await?.try_get("version")?;
+            client.give_back();
+            Ok::<_, Fault>(found)
+        };
+        let (found, known) =
+            (timeout(READY_WITHIN, asked).await.map_err(|_| Fault::TimedOut)??, known_version());
+        if found > known { Err(StoreError::NewerSchema { found, known }) } else { Ok(()) }
     }
 
     async fn findings(&self) -> Result<Vec<String>, StoreError> {

@@ -27,6 +27,16 @@ pub enum StoreError {
     /// The store was opened for reading only, or is closed.
     #[error("the store takes no writes: it is closed or was opened for reading")]
     NotWritable,
+    /// A later version has brought the database to a schema that this one doesn't know.
+    #[error(
+        "the database has schema {found}, and this version knows {known}; restart with the version that brought it there"
+    )]
+    NewerSchema {
+        /// The schema that it has.
+        found: i32,
+        /// The schema that this version knows.
+        known: i32,
+    },
     /// Rows that no sequence of events could have made.
     #[error("the database is damaged: {0}; run `selfsame check`")]
     Incoherent(#[from] Incoherent),

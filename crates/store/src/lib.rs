@@ -98,7 +98,7 @@ pub trait Store: Send + Sync + 'static {
         into: mpsc::Sender<Vec<Record>>,
     ) -> Result<Head, StoreError>;
 
-    /// Fails if the store can't answer a look now.
+    /// Fails if the store can't answer a look now, or answers one with rows that a later version may have meant otherwise.
     async fn ready(&self) -> Result<(), StoreError>;
 
     /// Asks the engine itself whether its files or tables are sound; a sentence for each finding.
