@@ -22,6 +22,7 @@ mod index;
 mod kill;
 mod known_customer;
 mod limits;
+mod logs;
 mod lost_commits;
 mod metrics;
 mod migrations;

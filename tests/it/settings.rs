@@ -281,6 +281,8 @@ fn help_of_serve_explains_each_setting() {
               Bring the database to this version's schema at the start [default: true] [env: SELFSAME_MIGRATE=] [possible values: true, false]
           --log <FILTER>
               What is logged: error, warn, info, debug, or a filter of tracing's [default: info] [env: SELFSAME_LOG=]
+          --log-format <FORMAT>
+              How the log is written: text for people, json for programs, an object a line [default: text] [env: SELFSAME_LOG_FORMAT=] [possible values: text, json]
           --config <FILE>
               A TOML file of settings, named as the flags are [default: selfsame.toml, if it is there] [env: SELFSAME_CONFIG=]
       -h, --help

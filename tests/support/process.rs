@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 /// The program under test: `SELFSAME_PROGRAM`, or the one that cargo built beside this test.
 pub fn program() -> PathBuf {
@@ -72,6 +73,13 @@ impl ServerProcess {
             said.push('\n');
             if let Some(url) = line.trim().strip_prefix("address   http://") {
                 address = url.parse().ok();
+            }
+            let json: Option<Value> = serde_json::from_str(&line).ok();
+            if let Some(url) =
+                json.as_ref().and_then(|line| line["address"].as_str()?.strip_prefix("http://"))
+            {
+                address = url.parse().ok();
+                break;
             }
             // The greeting's last line.
             if line.trim_start().starts_with("-d ") {

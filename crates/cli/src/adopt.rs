@@ -11,7 +11,7 @@ use selfsame_store_postgres::{Adopted, AdoptionOrder, AdoptionStep, adopt_databa
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, put, say, start_log};
+use crate::{CommonArguments, Outcome, log, put, say};
 
 #[derive(clap::Args)]
 #[command(group = ArgGroup::new("what").args(["dry_run", "apply"]))]
@@ -35,7 +35,7 @@ pub(crate) struct AdoptArguments {
 }
 
 pub(crate) async fn run(arguments: AdoptArguments) -> anyhow::Result<Outcome> {
-    start_log("warn")?;
+    log::start("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
     let Database::Postgres(settings) = &database else {
         bail!(

@@ -5,7 +5,7 @@ use selfsame_store::WorkspaceKey;
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, put, start_log};
+use crate::{CommonArguments, Outcome, log, put};
 
 #[derive(clap::Args)]
 pub(crate) struct CheckArguments {
@@ -16,7 +16,7 @@ pub(crate) struct CheckArguments {
 }
 
 pub(crate) async fn run(arguments: CheckArguments) -> anyhow::Result<Outcome> {
-    start_log("warn")?;
+    log::start("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
     let store = database.open_for_reading().await?;
     let report = check(&*store, WorkspaceKey::DEFAULT).await?;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, start_log};
+use crate::{CommonArguments, Outcome, log};
 
 #[derive(clap::Args)]
 pub(crate) struct ExportArguments {
@@ -45,7 +45,7 @@ struct ContactRow<'contact> {
 }
 
 pub(crate) async fn run(arguments: ExportArguments) -> anyhow::Result<Outcome> {
-    start_log("warn")?;
+    log::start("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
     let store = database.open_for_reading().await?;
     let (sender, records) = mpsc::channel(4);

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::database::{COMMAND_PATIENCE, Database};
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, command_socket, put, say, start_log};
+use crate::{CommonArguments, Outcome, command_socket, log, put, say};
 
 #[derive(clap::Args)]
 pub(crate) struct IdentifyArguments {
@@ -35,7 +35,7 @@ pub(crate) struct IdentifyArguments {
 }
 
 pub(crate) async fn run(arguments: IdentifyArguments) -> anyhow::Result<Outcome> {
-    start_log("warn")?;
+    log::start("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
     let seen = serde_json::json!({ "email": arguments.email, "phoneNumber": arguments.phone });
     let (status, body) = answer(&database, &seen.to_string()).await?;

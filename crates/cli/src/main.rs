@@ -10,20 +10,20 @@ mod database;
 mod export;
 mod healthcheck;
 mod identify;
+mod log;
 mod measure;
 mod migrate;
 mod serve;
 mod settings;
 
 use std::collections::HashMap;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::builder::Resettable;
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// A request is a dozen small allocations, made on one thread and often freed on another: what this allocator is for.
 #[global_allocator]
@@ -148,22 +148,4 @@ fn put(text: &str) -> anyhow::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.context("can't write to standard output"),
     }
-}
-
-/// Sends the log to standard error, at the level that `filter` names.
-fn start_log(filter: &str) -> anyhow::Result<()> {
-    // Of migrations, what the greeting says is enough; a lost connection is told by whoever needed it.
-    let quiet = "refinery_core=warn,tokio_postgres=warn,deadpool.postgres=error";
-    let filter = EnvFilter::try_new(format!("{quiet},{filter}")).map_err(|_| {
-        anyhow::anyhow!("`--log` is no log filter\nhint: try `info`, or `selfsame_service=debug,warn`")
-    })?;
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        // A log that can't be written (its disk is full, its reader is gone) must cost no answer: told on standard
-        // error, which is that log, the failure would be a panic.
-        .log_internal_errors(false)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
-    Ok(())
 }

@@ -5,7 +5,7 @@ use selfsame_store_postgres::{ConnectionSettings, PostgresStore, citus_statement
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, put, say, start_log};
+use crate::{CommonArguments, Outcome, log, put, say};
 
 #[derive(clap::Args)]
 pub(crate) struct MigrateArguments {
@@ -22,7 +22,7 @@ pub(crate) struct MigrateArguments {
 }
 
 pub(crate) async fn run(arguments: MigrateArguments) -> anyhow::Result<Outcome> {
-    start_log("warn")?;
+    log::start("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
     // Before anything is migrated: what can't be done whole is not begun.
     let spread = if arguments.citus { Some(to_spread(&database)?) } else { None };

@@ -17,8 +17,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::database::Database;
-use crate::settings::{Settings, load_file};
-use crate::{CommonArguments, Outcome, command_socket, measure, say, start_log};
+use crate::settings::{LogFormat, Settings, load_file};
+use crate::{CommonArguments, Outcome, command_socket, log, measure, say};
 
 #[derive(clap::Args)]
 pub(crate) struct ServeArguments {
@@ -30,7 +30,8 @@ pub(crate) struct ServeArguments {
 
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let settings = arguments.settings.or(load_file(arguments.common.config.as_deref())?);
-    start_log(settings.log.as_deref().unwrap_or("info"))?;
+    let log_format = settings.telemetry.log_format.unwrap_or_default();
+    log::start_as(log_format, settings.log.as_deref().unwrap_or("info"))?;
     let database = Database::chosen_by(&settings.database)?;
     let addresses = addresses(&settings).await?;
 
@@ -72,7 +73,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     };
     let watched = engine.clone();
     let watching = tokio::spawn(async move { watched.watch().await });
-    greet(address, &database);
+    greet(address, &database, log_format);
     // Retired before a listener is closed: whoever then still gets in is told.
     tokio::join!(retiring, serving, serving_commands);
     watching.abort();
@@ -185,13 +186,16 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-fn greet(address: SocketAddr, database: &Database) {
+fn greet(address: SocketAddr, database: &Database, log_format: LogFormat) {
+    let version = env!("CARGO_PKG_VERSION");
+    if log_format == LogFormat::Json {
+        return tracing::info!(version, address = %format!("http://{address}"), %database, "ready");
+    }
     say(&format!(
         "selfsame {version} is ready\n\
          \x20 address   http://{address}\n\
          \x20 database  {database}\n\
          \x20 try it    curl -s http://{address}/identify -H 'content-type: application/json' \\\n\
          \x20             -d '{{\"email\":\"lorraine@hillvalley.edu\",\"phoneNumber\":\"123456\"}}'",
-        version = env!("CARGO_PKG_VERSION"),
     ));
 }

@@ -3,6 +3,8 @@
 //! Flags and file share one struct, so that they can't drift apart: clap fills it from flags and environment,
 //! serde from the file, and [`Settings::or`] lays one over the other.
 
+mod telemetry;
+
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -10,6 +12,8 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use selfsame_api::ResponseSpelling;
 use serde::Deserialize;
+
+pub(crate) use telemetry::{LogFormat, TelemetrySettings};
 
 /// Every setting of `serve`, each perhaps not given. The other commands use `database_url` alone.
 #[derive(clap::Args, Deserialize, Default)]
@@ -58,6 +62,9 @@ pub(crate) struct Settings {
     /// What is logged: error, warn, info, debug, or a filter of tracing's [default: info]
     #[arg(long, env = "SELFSAME_LOG", value_name = "FILTER")]
     pub(crate) log: Option<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
 }
 
 /// The setting that every command has.
@@ -104,6 +111,7 @@ impl Settings {
             answer_timeout_seconds: self.answer_timeout_seconds.or(below.answer_timeout_seconds),
             migrate: self.migrate.or(below.migrate),
             log: self.log.or(below.log),
+            telemetry: self.telemetry.or(below.telemetry),
         }
     }
 }

@@ -175,10 +175,16 @@ impl Engine {
         self.standing.judge(&*self.store).await
     }
 
-    /// Goes on telling the gauges of [`Engine::readiness`] how things stand, for as long as it is polled.
+    /// Goes on telling how things stand, for as long as it is polled: the gauges of [`Engine::readiness`] each second,
+    /// the log when it changes.
     pub async fn watch(&self) {
+        let mut reasons = Vec::new();
         loop {
-            self.readiness().await;
+            let readiness = self.readiness().await;
+            if readiness.reasons != reasons {
+                readiness.log();
+                reasons = readiness.reasons;
+            }
             tokio::time::sleep(WATCH_EVERY).await;
         }
     }

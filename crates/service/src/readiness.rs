@@ -74,6 +74,18 @@ impl Readiness {
     pub fn not_ready(&self) -> Option<Reason> {
         self.reasons.iter().copied().find(|reason| reason.keeps_away())
     }
+
+    /// Tells the log that it is so now.
+    pub(crate) fn log(&self) {
+        let reasons: Vec<&str> = self.reasons.iter().map(|reason| reason.code()).collect();
+        let cause = self.cause.as_ref().map(tracing::field::display);
+        match self.not_ready() {
+            None => tracing::info!(?reasons, "requests may come"),
+            // Told by whoever ends it.
+            Some(Reason::ShuttingDown) => {}
+            Some(_) => tracing::warn!(?reasons, cause, "requests should go elsewhere"),
+        }
+    }
 }
 
 /// What readiness is judged by, and the gauges that tell it.
