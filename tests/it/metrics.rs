@@ -102,7 +102,7 @@ fn check(told: &Exposition) {
 }
 
 /// The table of docs/OPERATIONS.md: the labels of each metric.
-fn documented() -> BTreeMap<String, BTreeSet<String>> {
+pub(crate) fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/OPERATIONS.md");
     let text = std::fs::read_to_string(path).unwrap();
     let section = text.split("\n## Metrics\n").nth(1).unwrap().split("\n## ").next().unwrap();
@@ -115,8 +115,8 @@ fn documented() -> BTreeMap<String, BTreeSet<String>> {
     .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_metric_is_right_and_documented_and_tells_of_nobody() {
+/// What servers on either store tell after some traffic: the labels of each metric.
+pub(crate) async fn told() -> BTreeMap<String, BTreeSet<String>> {
     let mut told = BTreeMap::new();
     for home in [Home::sqlite(), Home::postgres().await] {
         let server = server(&home);
@@ -129,9 +129,14 @@ async fn every_metric_is_right_and_documented_and_tells_of_nobody() {
         }
         told.extend(exposition.names().into_iter().map(|name| (name.clone(), exposition.labels_of(&name))));
     }
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_metric_is_right_and_documented_and_tells_of_nobody() {
     let mut documented = documented();
     documented.retain(|name, _| !NOT_FED.contains(&name.as_str()));
-    assert_eq!(told, documented);
+    assert_eq!(told().await, documented);
 }
 
 /// What a server tells once `holds` of it.

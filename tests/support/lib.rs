@@ -30,6 +30,7 @@ pub mod original_database;
 pub mod postgres;
 pub mod prisma;
 pub mod process;
+pub mod prometheus;
 pub mod random;
 pub mod raw;
 pub mod recorder;

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 /// A program that tests start, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 9] = [
     // The greeting's curl is pasted into a shell.
     ("curl", "curl"),
     // Records the system calls from which a disk after a power cut is rebuilt.
@@ -14,6 +14,9 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("postgres", "postgresql"),
     // Sits before a PostgreSQL server, as it does at many hosts.
     ("pgbouncer", "pgbouncer"),
+    // Scrapes a server in the drill, and follows the alert rules.
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
     // Runs the original's client, and fetches the PostgreSQL versions that the system doesn't have.
     ("node", "nodejs"),
     ("npm", "npm"),
@@ -39,7 +42,7 @@ apt-get install -y -qq --no-install-recommends \"$@\"
 # Nor at the next start of the machine.
 if [ -d /run/systemd/system ]; then
     for package in \"$@\"; do
-        case $package in pgbouncer) systemctl disable --quiet pgbouncer ;; esac
+        case $package in pgbouncer | prometheus) systemctl disable --quiet \"$package\" ;; esac
     done
 fi
 ";

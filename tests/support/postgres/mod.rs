@@ -9,7 +9,7 @@ pub mod cutting_proxy;
 mod family;
 pub(crate) mod kept;
 pub mod pgbouncer;
-mod port;
+pub(crate) mod port;
 pub mod settings;
 pub mod statement_log;
 mod unprivileged;

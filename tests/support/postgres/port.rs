@@ -13,7 +13,7 @@ static NEXT: AtomicU16 = AtomicU16::new(0);
 
 /// A port of loopback that was free a moment ago. Another process may still be faster: whoever starts a server on
 /// it tries again with another.
-pub(super) fn free() -> u16 {
+pub(crate) fn free() -> u16 {
     // Tests are processes beside each other: each begins elsewhere.
     let begin =
         u16::try_from(std::process::id().wrapping_mul(37) % u32::from(COUNT)).expect("it is below COUNT");
