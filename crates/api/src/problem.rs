@@ -3,6 +3,8 @@
 //! A handler returns a [`Problem`]; `finish` writes it out, since only it knows the request id. The `detail` is for
 //! the caller: what is wrong and what to do. The cause is for the log.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use selfsame_service::{IdentifyError, Readiness, Reason};
@@ -10,6 +12,9 @@ use selfsame_store::StoreError;
 use serde::Serialize;
 
 use crate::request_id::RequestId;
+
+/// A store that hangs for long may well be back sooner than it has hung.
+const RETRY_AFTER_SECONDS_MAX: u32 = 60;
 
 /// An error answer before it is written.
 #[derive(Clone, Debug)]
@@ -144,6 +149,12 @@ impl IntoResponse for Problem {
     }
 }
 
+/// When what would have to wait so long is asked to come again.
+fn retry_after_seconds(wait: Duration) -> u32 {
+    let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
+    u32::try_from(seconds).map_or(RETRY_AFTER_SECONDS_MAX, |seconds| seconds.min(RETRY_AFTER_SECONDS_MAX))
+}
+
 impl From<IdentifyError> for Problem {
     fn from(error: IdentifyError) -> Self {
         match error {
@@ -151,6 +162,12 @@ impl From<IdentifyError> for Problem {
                 "queue_full",
                 "More changes wait than the server takes on; send the same request again in a moment.",
                 1,
+            ),
+            IdentifyError::Overloaded { wait } => Self::later(
+                "overloaded",
+                "Changes come faster than they can be stored, and this one would wait too long; send the same request \
+                 again after `Retry-After` seconds.",
+                retry_after_seconds(wait),
             ),
             IdentifyError::ShuttingDown => Self::later(
                 "shutting_down",

@@ -17,6 +17,9 @@ use crate::readiness::{Readiness, Standing, WATCH_EVERY};
 pub struct EngineSettings {
     /// The most changes that wait; one more is refused with [`IdentifyError::QueueFull`].
     pub queue_length_max: usize,
+    /// The longest that a change may have to wait for its turn, by what the last batches took; one that would wait
+    /// longer is refused with [`IdentifyError::Overloaded`].
+    pub queue_wait_max: Duration,
     /// The most changes that are committed as one transaction.
     pub batch_observations_max: usize,
     /// How long an observation may take, its waits and its commit included.
@@ -27,6 +30,7 @@ impl Default for EngineSettings {
     fn default() -> Self {
         Self {
             queue_length_max: 10_000,
+            queue_wait_max: Duration::from_secs(2),
             batch_observations_max: 1_000,
             answer_timeout: Duration::from_secs(10),
         }
@@ -69,6 +73,12 @@ pub enum IdentifyError {
     /// More changes wait than the queue holds; a moment later there may be room. Nothing was stored.
     #[error("the queue of changes is full")]
     QueueFull,
+    /// Its turn would come too late. Nothing was stored.
+    #[error("a change would wait for {wait:?}")]
+    Overloaded {
+        /// How long it would have waited.
+        wait: Duration,
+    },
     /// The engine is being drained; another one, or this one after its restart, will take it.
     #[error("the engine is shutting down")]
     ShuttingDown,

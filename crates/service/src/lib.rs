@@ -8,6 +8,7 @@ mod clock;
 mod engine;
 mod ledger;
 mod metrics;
+mod pace;
 mod queue;
 mod readiness;
 

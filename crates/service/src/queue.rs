@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::join;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::metrics::{EngineMetrics, Operation, Places};
+use crate::pace::Pace;
 use crate::readiness::Standing;
 use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError};
 
@@ -34,6 +36,8 @@ pub(crate) struct Queue {
     /// What bounds the queue: a place for each observation, however many come together.
     places: Arc<Semaphore>,
     metrics: Arc<EngineMetrics>,
+    pace: Arc<Mutex<Pace>>,
+    settings: EngineSettings,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -55,6 +59,7 @@ struct Committer {
     waiting: Arc<Waiting>,
     metrics: Arc<EngineMetrics>,
     standing: Arc<Standing>,
+    pace: Arc<Mutex<Pace>>,
 }
 
 impl Queue {
@@ -67,6 +72,7 @@ impl Queue {
         (metrics, standing): (Arc<EngineMetrics>, Arc<Standing>),
     ) -> Self {
         let waiting = Arc::new(Waiting::default());
+        let pace = Arc::new(Mutex::new(Pace::new()));
         let committer = Committer {
             store,
             clock,
@@ -75,13 +81,15 @@ impl Queue {
             waiting: Arc::clone(&waiting),
             metrics: Arc::clone(&metrics),
             standing,
+            pace: Arc::clone(&pace),
         };
-        let task = tokio::spawn(committer.run());
+        let committer = Mutex::new(Some(tokio::spawn(committer.run())));
         let places = Arc::new(Semaphore::new(settings.queue_length_max));
-        Self { waiting, places, metrics, committer: Mutex::new(Some(task)) }
+        Self { waiting, places, metrics, pace, settings, committer }
     }
 
-    /// Waits for a turn at the end of the queue, and for the commit; the observations stay together.
+    /// Waits for a turn at the end of the queue, and for the commit; the observations stay together. Refused at once,
+    /// if that turn would come too late: whoever is refused may ask elsewhere, and whoever waits gets an answer in time.
     pub(crate) async fn change(
         &self,
         observations: Vec<Observation>,
@@ -93,12 +101,25 @@ impl Queue {
             TryAcquireError::NoPermits => IdentifyError::QueueFull,
             TryAcquireError::Closed => IdentifyError::ShuttingDown,
         })?;
+        let wait = self.wait();
+        if wait > self.settings.queue_wait_max {
+            return Err(IdentifyError::Overloaded { wait });
+        }
         let (answer, answered) = oneshot::channel();
         let (places, came) = (self.metrics.waiting(places), Instant::now());
         if !self.waiting.add(Job { observations, contacts, places, came, answer }) {
             return Err(IdentifyError::ShuttingDown);
         }
         answered.await.unwrap_or(Err(IdentifyError::ShuttingDown))
+    }
+
+    /// How long those who just took places would wait until the store comes to their batch. Places are those of the
+    /// observations that wait; a batch that the store was given has none any more.
+    fn wait(&self) -> Duration {
+        let taken = self.settings.queue_length_max - self.places.available_permits();
+        let full_batches = taken.saturating_sub(1) / self.settings.batch_observations_max;
+        let pace = self.pace.lock().expect("nothing panics while it holds this");
+        pace.wait(Instant::now(), full_batches)
     }
 
     /// Refuses new changes and returns when those that wait are committed and answered.
@@ -197,13 +218,16 @@ impl Committer {
         let mut batch = Batch::of(first, waiting, self.batch_observations_max, Arc::clone(&metrics));
         let identifiers = if self.store.shows_everything() { Vec::new() } else { batch.identifiers() };
         let (store, workspace, clock) = (Arc::clone(&self.store), self.workspace, Arc::clone(&self.clock));
-        let askers = Arc::clone(&batch.askers);
+        let (askers, pace) = (Arc::clone(&batch.askers), Arc::clone(&self.pace));
+        pace.lock().expect("nothing panics while it holds this").begun(Instant::now());
         async move {
             let decision: Decision =
                 Box::new(move |identities| decide(identities, batch.observations(), clock.now()));
             let begun = Instant::now();
             let written = store.write(workspace, identifiers, decision).await;
-            metrics.commit.record(begun.elapsed());
+            let ended = Instant::now();
+            pace.lock().expect("nothing panics while it holds this").ended(ended, written.is_ok());
+            metrics.commit.record(ended - begun);
             standing.written(written.as_ref().map(|_| ()));
             let askers = std::mem::take(&mut *askers.lock().expect("nothing panics while it holds this"));
             let count: usize = askers.iter().map(|(count, _)| count).sum();
