@@ -12,7 +12,7 @@ use support::size::{Size, proved};
 use crate::faulty_server::start_answering_before_commit;
 use crate::shop::{Shop, start_impatient, start_with};
 
-const REFUSALS: [&str; 2] = ["outcome_unknown", "store_unavailable"];
+const REFUSALS: [&str; 3] = ["outcome_unknown", "overloaded", "store_unavailable"];
 
 fn assert_refusals_are_honest(told: &Told) {
     let unknown: Vec<_> = told.tally.codes.iter().filter(|code| !REFUSALS.contains(&code.as_str())).collect();

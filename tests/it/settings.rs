@@ -268,7 +268,7 @@ fn help_of_serve_explains_each_setting() {
           --response-spelling <SPELLING>
               How `POST /identify` spells the primary's key: primaryContactId, primaryContatctId or both [default: original] [env: SELFSAME_RESPONSE_SPELLING=] [possible values: original, task, both]
           --receive-timeout-seconds <SECONDS>
-              Seconds that a client may take to send a request's head, and again its body [default: 30] [env: SELFSAME_RECEIVE_TIMEOUT_SECONDS=]
+              Seconds that a client may take to send a request's head, and again its body (of a batch, 16 KiB of it) [default: 30] [env: SELFSAME_RECEIVE_TIMEOUT_SECONDS=]
           --drain-timeout-seconds <SECONDS>
               Seconds that running requests may take to end after SIGTERM [default: 20] [env: SELFSAME_DRAIN_TIMEOUT_SECONDS=]
           --queue-length-max <CHANGES>
@@ -277,6 +277,12 @@ fn help_of_serve_explains_each_setting() {
               The most changes that are committed together [default: 1000] [env: SELFSAME_BATCH_OBSERVATIONS_MAX=]
           --answer-timeout-seconds <SECONDS>
               Seconds after which a request is answered, with 503 if the database did not answer [default: 10] [env: SELFSAME_ANSWER_TIMEOUT_SECONDS=]
+          --connections-max <CONNECTIONS>
+              The most connections that are open; one more is answered 503. Less, if fewer files may be open [default: 20000] [env: SELFSAME_CONNECTIONS_MAX=]
+          --send-timeout-seconds <SECONDS>
+              Seconds that a client may take to read the next 16 KiB of its answer [default: 30] [env: SELFSAME_SEND_TIMEOUT_SECONDS=]
+          --queue-wait-max-seconds <SECONDS>
+              Seconds that a change may have to wait for its turn; one that would wait longer is answered 503 [default: 2] [env: SELFSAME_QUEUE_WAIT_MAX_SECONDS=]
           --migrate[=<BOOL>]
               Bring the database to this version's schema at the start [default: true] [env: SELFSAME_MIGRATE=] [possible values: true, false]
           --log <FILTER>

@@ -1,4 +1,4 @@
-//! A store with a gate before its writes: a test decides when what waits may be committed.
+//! A store with a gate before its writes: a test decides when what waits may be committed, and how much of it.
 
 use std::sync::Arc;
 
@@ -7,10 +7,11 @@ use selfsame_rules::{Head, Identifier, Plan};
 use selfsame_store::{Decision, Look, Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::{mpsc, watch};
 
-/// A real store whose `write` waits until [`GatedStore::open_gate`].
+/// A real store whose `write` waits until [`GatedStore::let_through`] or [`GatedStore::open_gate`].
 pub struct GatedStore {
     inner: Arc<dyn Store>,
-    open: watch::Sender<bool>,
+    /// How many writes may pass, those that did included.
+    may_pass: watch::Sender<usize>,
     /// How many writes have come to the gate.
     arrived: watch::Sender<usize>,
     /// Those that find no space behind it, counted from 1.
@@ -20,22 +21,27 @@ pub struct GatedStore {
 impl GatedStore {
     /// `inner` behind a closed gate.
     pub fn new(inner: Arc<dyn Store>) -> Arc<Self> {
-        Self::with(inner, false, Vec::new())
+        Self::with(inner, 0, Vec::new())
     }
 
     /// `inner` behind an open gate, with no space for these of its writes, counted from 1.
     pub fn refusing(inner: Arc<dyn Store>, refused: Vec<usize>) -> Arc<Self> {
-        Self::with(inner, true, refused)
+        Self::with(inner, usize::MAX, refused)
     }
 
-    fn with(inner: Arc<dyn Store>, open: bool, refused: Vec<usize>) -> Arc<Self> {
-        let (open, arrived) = (watch::Sender::new(open), watch::Sender::new(0));
-        Arc::new(Self { inner, open, arrived, refused })
+    fn with(inner: Arc<dyn Store>, may_pass: usize, refused: Vec<usize>) -> Arc<Self> {
+        let (may_pass, arrived) = (watch::Sender::new(may_pass), watch::Sender::new(0));
+        Arc::new(Self { inner, may_pass, arrived, refused })
     }
 
     /// Lets through whatever waits, and all that comes after.
     pub fn open_gate(&self) {
-        self.open.send_replace(true);
+        self.may_pass.send_replace(usize::MAX);
+    }
+
+    /// Lets through whatever waits now, and nothing after it.
+    pub fn let_through(&self) {
+        self.may_pass.send_replace(self.writes());
     }
 
     /// Returns when `count` writes have come to the gate, those that went through included.
@@ -69,7 +75,11 @@ impl Store for GatedStore {
     ) -> Result<Plan, StoreError> {
         self.arrived.send_modify(|arrived| *arrived += 1);
         let number = self.writes();
-        self.open.subscribe().wait_for(|open| *open).await.expect("the store keeps the sender");
+        self.may_pass
+            .subscribe()
+            .wait_for(|may_pass| number <= *may_pass)
+            .await
+            .expect("the store keeps the sender");
         if self.refused.contains(&number) {
             return Err(StoreError::NoSpace);
         }

@@ -29,6 +29,19 @@ impl RawConnection {
         Self { stream, received: Vec::new() }
     }
 
+    /// Takes over a connection that is there already.
+    pub fn of(stream: std::net::TcpStream) -> Self {
+        stream.set_nonblocking(true).expect("a socket of ours takes options");
+        let stream = TcpStream::from_std(stream).expect("the runtime watches sockets");
+        Self { stream, received: Vec::new() }
+    }
+
+    /// Sends `bytes` again and again and reads nothing, until the server has had enough of it.
+    pub async fn send_until_cut(&mut self, bytes: impl AsRef<[u8]>) {
+        let sending = async { while self.write_all(bytes.as_ref()).await.is_ok() {} };
+        tokio::time::timeout(PATIENCE, sending).await.expect("the server cuts off who doesn't read");
+    }
+
     /// Sends `bytes`, all of them.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.write_all(bytes.as_ref()).await.expect("the server still reads");

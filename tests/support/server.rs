@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use selfsame_api::{ApiSettings, Measurements, ResponseSpelling, ServerSettings, router};
+use selfsame_api::{ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Clock, Engine, EngineSettings, SystemClock};
 use selfsame_store::{Migrations, Store, WorkspaceKey};
@@ -25,6 +25,7 @@ pub struct ServerOptions {
     pub response_spelling: ResponseSpelling,
     pub receive_timeout: Duration,
     pub measurements: Measurements,
+    pub connections_max: usize,
 }
 
 impl Default for ServerOptions {
@@ -35,6 +36,7 @@ impl Default for ServerOptions {
             response_spelling: ResponseSpelling::Original,
             receive_timeout: Duration::from_secs(30),
             measurements: Measurements::none(),
+            connections_max: 20_000,
         }
     }
 }
@@ -62,10 +64,12 @@ impl TestServer {
         let (stop, mut stopping) = watch::channel(false);
         let server = ServerSettings {
             header_timeout: options.receive_timeout,
+            send_timeout: options.receive_timeout,
+            connections_max: options.connections_max,
             drain_timeout: Duration::from_secs(20),
         };
         let serving = tokio::spawn(selfsame_api::serve(
-            listener,
+            TcpAcceptor::new(listener),
             router(engine.clone(), settings),
             server,
             async move { drop(stopping.wait_for(|stop| *stop).await) },

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use axum::BoxError;
@@ -17,10 +17,12 @@ use axum::http::header::{
 use axum::http::{HeaderName, HeaderValue, Method};
 use axum::response::{IntoResponse, Response};
 use axum::routing::future::RouteFuture;
+use futures_util::future::{Either, Ready, ready};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
 
+use crate::framing;
 use crate::metrics::{Measured, RequestMetrics};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
@@ -41,9 +43,9 @@ static SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
 /// No layer of the router's: each of those would box every route, every request's future and every body anew.
 pub(crate) struct Finished(pub(crate) Api);
 
-/// An answer on its way.
+/// An answer on its way; one that is there already was none of the router's.
 pub(crate) struct Finishing {
-    answering: RouteFuture<Infallible>,
+    answering: Either<Ready<Result<Response, Infallible>>, RouteFuture<Infallible>>,
     method: Method,
     metrics: Arc<RequestMetrics>,
     measured: Measured,
@@ -68,13 +70,18 @@ impl Finishing {
         B::Error: Into<BoxError>,
     {
         let method = request.method().clone();
+        let measured = api.metrics.measured(&method, request.uri().path());
+        let answering = match framing::refusal(&request) {
+            Some(refusal) => Either::Left(ready(Ok(refusal))),
+            // A router is always ready, and a clone of one is another handle on it.
+            None => Either::Right(tower::Service::call(&mut api.router.clone(), request)),
+        };
         Self {
             metrics: Arc::clone(&api.metrics),
-            measured: api.metrics.measured(&method, request.uri().path()),
+            measured,
             begun: Instant::now(),
             answered: false,
-            // A router is always ready, and a clone of one is another handle on it.
-            answering: tower::Service::call(&mut api.router.clone(), request),
+            answering,
             method,
         }
     }
@@ -87,7 +94,7 @@ impl Future for Finishing {
         let answering = Pin::new(&mut self.answering);
         // After a panic this future is not polled again, and what others share is left to their own care.
         let polled = catch_unwind(AssertUnwindSafe(|| answering.poll(context)));
-        let Ok(response) = ready!(polled.unwrap_or_else(|_| Poll::Ready(Ok(panicked()))));
+        let Ok(response) = std::task::ready!(polled.unwrap_or_else(|_| Poll::Ready(Ok(panicked()))));
         let (response, code) = finish(response, &self.method);
         self.metrics.answered(self.measured, response.status(), code, self.begun.elapsed());
         self.answered = true;
@@ -110,7 +117,7 @@ pub async fn answer(api: &Api, request: Request<Body>) -> Response {
 }
 
 /// The finished answer, and its code if it is a problem.
-fn finish(mut response: Response, method: &Method) -> (Response, Option<&'static str>) {
+pub(crate) fn finish(mut response: Response, method: &Method) -> (Response, Option<&'static str>) {
     let extensions = response.extensions_mut();
     let request_id = extensions.remove().unwrap_or_else(RequestId::new);
     let problem = extensions.remove::<Problem>();

@@ -8,9 +8,11 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::StatusCode;
 use memchr::memchr_iter;
 use selfsame_rules::{Actor, Observation};
+use tokio::time::{Instant, timeout_at};
 
 use crate::body::{next_data, too_slow};
 use crate::observation::{LENGTH_BYTES_MAX, Place, parse};
+use crate::paced::PACE_BYTES;
 use crate::problem::Problem;
 
 /// A job with so many bytes of lines takes no further line: long ones, too, are few megabytes in memory.
@@ -36,7 +38,7 @@ pub(crate) struct Jobs {
 /// What bounds a job.
 pub(crate) struct JobLimits {
     pub(crate) lines_max: usize,
-    /// How long the client may take to send the next piece.
+    /// How long the client may take to send the next [`PACE_BYTES`] of a job, or the rest of it.
     pub(crate) timeout: Duration,
     /// The name that events get as their cause.
     pub(crate) actor: Actor,
@@ -99,6 +101,7 @@ impl Jobs {
         }
         let line = self.lines + 1;
         let mut job = Job::default();
+        let (mut deadline, mut arrived_bytes) = (Instant::now() + self.limits.timeout, 0);
         while !self.ended {
             let unread = std::mem::take(&mut self.unread);
             let mut begin = 0;
@@ -111,9 +114,15 @@ impl Jobs {
                 }
             }
             self.begin_line(&unread[begin..]);
-            let data = tokio::time::timeout(self.limits.timeout, next_data(&mut self.body)).await;
+            let data = timeout_at(deadline, next_data(&mut self.body)).await;
             match data.unwrap_or_else(|_| Err(too_slow())) {
-                Ok(Some(data)) => self.unread = data,
+                Ok(Some(data)) => {
+                    arrived_bytes += data.len();
+                    if arrived_bytes >= PACE_BYTES {
+                        (deadline, arrived_bytes) = (Instant::now() + self.limits.timeout, 0);
+                    }
+                    self.unread = data;
+                }
                 Ok(None) => {
                     self.ended = true;
                     self.end_line(&[], &mut job);

@@ -5,10 +5,13 @@
 //!
 //! Deliberately absent: decisions, SQL, settings, and HTTP/2 (a proxy that speaks it speaks HTTP/1.1 to us).
 
+mod accept;
 mod batch;
 mod body;
 mod contact_body;
+mod crowded;
 mod finish;
+mod framing;
 mod health;
 mod heartbeat;
 mod identify;
@@ -16,11 +19,13 @@ mod jobs;
 mod measurements;
 mod metrics;
 mod observation;
+mod paced;
 mod problem;
 mod request_id;
 mod router;
 mod server;
 
+pub use accept::TcpAcceptor;
 pub use contact_body::ResponseSpelling;
 pub use finish::answer;
 pub use measurements::{CannotMeasure, Measurements};

@@ -16,6 +16,9 @@ use crate::request_id::RequestId;
 /// A store that hangs for long may well be back sooner than it has hung.
 const RETRY_AFTER_SECONDS_MAX: u32 = 60;
 
+/// Codes that are told to thousands of clients at the same time.
+const OVERLOAD: [&str; 3] = ["overloaded", "queue_full", "too_many_connections"];
+
 /// An error answer before it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -85,6 +88,13 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
     }
 
+    /// The connection that it came on is one too many.
+    pub(crate) fn too_many_connections() -> Self {
+        let detail = "More connections are open than the server takes on; send the same request again in a moment, \
+                      and close connections that you don't use.";
+        Self::later("too_many_connections", detail, 1)
+    }
+
     /// Requests should be sent elsewhere, for this reason before all.
     pub(crate) fn not_ready(first: Reason, readiness: &Readiness) -> Self {
         let detail = match first {
@@ -131,7 +141,10 @@ impl Problem {
     pub(crate) fn log(&self, request_id: RequestId) {
         let (status, code) = (self.status.as_u16(), self.code);
         let cause = self.cause.as_deref().unwrap_or("none");
-        if status == 500 {
+        if OVERLOAD.contains(&code) {
+            // Whoever refused it has told the log, once for many.
+            tracing::debug!(request.id = %request_id, status, code, cause, "a request was turned away");
+        } else if status == 500 {
             tracing::error!(request.id = %request_id, status, code, cause, "a request failed");
         } else if self.status.is_server_error() {
             tracing::warn!(request.id = %request_id, status, code, cause, "a request was turned away");

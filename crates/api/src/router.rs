@@ -22,7 +22,7 @@ use crate::problem::Problem;
 pub struct ApiSettings {
     /// How `POST /identify` spells the key of the primary's id.
     pub response_spelling: ResponseSpelling,
-    /// How long a client may take to send a body; of a batch, the next piece of it.
+    /// How long a client may take to send a body; of a batch, the next 16 KiB of it.
     pub body_timeout: Duration,
     /// The name that events get as their cause.
     pub actor: Actor,

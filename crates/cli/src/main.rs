@@ -13,6 +13,7 @@ mod identify;
 mod log;
 mod measure;
 mod migrate;
+mod open_files;
 mod serve;
 mod settings;
 

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use axum::serve::ListenerExt;
-use selfsame_api::{Api, ApiSettings, Measurements, ResponseSpelling, ServerSettings, router};
+use selfsame_api::{Api, ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Engine, EngineSettings, SystemClock};
 use selfsame_store::{Migrations, WorkspaceKey};
@@ -18,7 +17,10 @@ use tokio::sync::watch;
 
 use crate::database::Database;
 use crate::settings::{LogFormat, Settings, load_file};
-use crate::{CommonArguments, Outcome, command_socket, log, measure, say};
+use crate::{CommonArguments, Outcome, command_socket, log, measure, open_files, say};
+
+/// The most commands that are served at once.
+const COMMANDS_MAX: usize = 32;
 
 #[derive(clap::Args)]
 pub(crate) struct ServeArguments {
@@ -55,15 +57,12 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let public = api(&engine, &settings, "POST /identify", spelling(&settings), &measurements);
     // Commands print what they get; they always get the original's spelling.
     let commands = api(&engine, &settings, "selfsame identify", ResponseSpelling::Original, &measurements);
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection can't send at once");
-        }
-    });
     let commands_listener = socket.as_deref().and_then(listen_for_commands);
+    let listener = TcpAcceptor::new(listener);
     let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
     let serving_commands = async {
         if let Some(listener) = commands_listener {
+            let server = ServerSettings { connections_max: COMMANDS_MAX, ..server };
             selfsame_api::serve(listener, commands, server, stopped(stopping.clone())).await;
         }
     };
@@ -132,6 +131,7 @@ fn engine_settings(settings: &Settings) -> EngineSettings {
     EngineSettings {
         queue_length_max: or(settings.queue_length_max, default.queue_length_max),
         batch_observations_max: or(settings.batch_observations_max, default.batch_observations_max),
+        queue_wait_max: settings.limits.queue_wait_max(),
         answer_timeout: answer_timeout(settings),
     }
 }
@@ -143,6 +143,8 @@ fn answer_timeout(settings: &Settings) -> Duration {
 fn server_settings(settings: &Settings) -> ServerSettings {
     ServerSettings {
         header_timeout: receive_timeout(settings),
+        send_timeout: settings.limits.send_timeout(),
+        connections_max: open_files::connections_max(settings.limits.connections_max),
         drain_timeout: Duration::from_secs(settings.drain_timeout_seconds.unwrap_or(20)),
     }
 }

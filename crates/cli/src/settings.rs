@@ -3,6 +3,7 @@
 //! Flags and file share one struct, so that they can't drift apart: clap fills it from flags and environment,
 //! serde from the file, and [`Settings::or`] lays one over the other.
 
+mod limits;
 mod telemetry;
 
 use std::collections::HashMap;
@@ -13,7 +14,8 @@ use clap::ValueEnum;
 use selfsame_api::ResponseSpelling;
 use serde::Deserialize;
 
-pub(crate) use telemetry::{LogFormat, TelemetrySettings};
+use self::limits::LimitSettings;
+pub(crate) use self::telemetry::{LogFormat, TelemetrySettings};
 
 /// Every setting of `serve`, each perhaps not given. The other commands use `database_url` alone.
 #[derive(clap::Args, Deserialize, Default)]
@@ -35,7 +37,7 @@ pub(crate) struct Settings {
     /// How `POST /identify` spells the primary's key: primaryContactId, primaryContatctId or both [default: original]
     #[arg(long, env = "SELFSAME_RESPONSE_SPELLING", value_name = "SPELLING")]
     pub(crate) response_spelling: Option<Spelling>,
-    /// Seconds that a client may take to send a request's head, and again its body [default: 30]
+    /// Seconds that a client may take to send a request's head, and again its body (of a batch, 16 KiB of it) [default: 30]
     #[arg(long, env = "SELFSAME_RECEIVE_TIMEOUT_SECONDS", value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) receive_timeout_seconds: Option<u64>,
@@ -55,6 +57,9 @@ pub(crate) struct Settings {
     #[arg(long, env = "SELFSAME_ANSWER_TIMEOUT_SECONDS", value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) answer_timeout_seconds: Option<u64>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) limits: LimitSettings,
     /// Bring the database to this version's schema at the start [default: true]
     #[arg(long, env = "SELFSAME_MIGRATE", value_name = "BOOL", num_args = 0..=1,
         require_equals = true, default_missing_value = "true")]
@@ -109,6 +114,7 @@ impl Settings {
             queue_length_max: self.queue_length_max.or(below.queue_length_max),
             batch_observations_max: self.batch_observations_max.or(below.batch_observations_max),
             answer_timeout_seconds: self.answer_timeout_seconds.or(below.answer_timeout_seconds),
+            limits: self.limits.or(below.limits),
             migrate: self.migrate.or(below.migrate),
             log: self.log.or(below.log),
             telemetry: self.telemetry.or(below.telemetry),

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::metrics::{EngineMetrics, Operation, Places};
 use crate::pace::Pace;
 use crate::readiness::Standing;
-use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError};
+use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError, Seldom};
 
 /// Observations that came together, of which at least one changes something, and who waits for their answers.
 struct Job {
@@ -38,6 +38,7 @@ pub(crate) struct Queue {
     metrics: Arc<EngineMetrics>,
     pace: Arc<Mutex<Pace>>,
     settings: EngineSettings,
+    refused: Seldom,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -85,7 +86,7 @@ impl Queue {
         };
         let committer = Mutex::new(Some(tokio::spawn(committer.run())));
         let places = Arc::new(Semaphore::new(settings.queue_length_max));
-        Self { waiting, places, metrics, pace, settings, committer }
+        Self { waiting, places, metrics, pace, settings, refused: Seldom::default(), committer }
     }
 
     /// Waits for a turn at the end of the queue, and for the commit; the observations stay together. Refused at once,
@@ -98,11 +99,15 @@ impl Queue {
         // More than fit into the number are more than the queue holds.
         let count = u32::try_from(observations.len()).map_err(|_| IdentifyError::QueueFull)?;
         let places = Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|error| match error {
-            TryAcquireError::NoPermits => IdentifyError::QueueFull,
+            TryAcquireError::NoPermits => {
+                self.log_refusal("the queue is full");
+                IdentifyError::QueueFull
+            }
             TryAcquireError::Closed => IdentifyError::ShuttingDown,
         })?;
         let wait = self.wait();
         if wait > self.settings.queue_wait_max {
+            self.log_refusal("they would wait too long");
             return Err(IdentifyError::Overloaded { wait });
         }
         let (answer, answered) = oneshot::channel();
@@ -111,6 +116,13 @@ impl Queue {
             return Err(IdentifyError::ShuttingDown);
         }
         answered.await.unwrap_or(Err(IdentifyError::ShuttingDown))
+    }
+
+    /// An overload refuses thousands a second.
+    fn log_refusal(&self, why: &str) {
+        if let Some(times) = self.refused.times() {
+            tracing::warn!(times, why, "changes were refused");
+        }
     }
 
     /// How long those who just took places would wait until the store comes to their batch. Places are those of the

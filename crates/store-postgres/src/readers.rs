@@ -9,7 +9,7 @@ use deadpool_postgres::Pool;
 use metrics::Counter;
 use selfsame_rules::{Identifier, Neighbourhood};
 use selfsame_store::{StoreError, WorkspaceKey};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
 
@@ -27,10 +27,21 @@ const IDENTIFIERS_MAX: usize = 500;
 /// each look-up; fewer let many customers wait for one whose identity is large.
 const AT_ONCE_MAX: usize = 3;
 
+/// The most identifiers that look-ups which wait ask for: more than a server answers within the usual patience of a
+/// client. One look-up alone is never too much.
+const WAITING_IDENTIFIERS_MAX: u32 = 50_000;
+
+/// More look-ups wait than will be answered in time.
+#[derive(Debug, thiserror::Error)]
+#[error("too many look-ups wait for the database")]
+struct TooManyWait;
+
 /// A look-up that waits for its round trip.
 struct Lookup {
     workspace: WorkspaceKey,
     identifiers: Vec<Identifier>,
+    /// A place for each identifier, given back when the round trip begins.
+    places: OwnedSemaphorePermit,
     answer: oneshot::Sender<Result<Arc<Loaded>, StoreError>>,
 }
 
@@ -47,7 +58,9 @@ struct Way {
 /// The way in for look-ups.
 #[derive(Debug)]
 pub(crate) struct Readers {
+    /// Bounded by the places.
     lookups: mpsc::UnboundedSender<Lookup>,
+    places: Arc<Semaphore>,
 }
 
 impl Readers {
@@ -59,17 +72,22 @@ impl Readers {
         let keeps_plans = Arc::new(AtomicBool::new(keeps_plans));
         let way = Way { pool, limits, keeps_plans, repeats: repeated_looks() };
         tokio::spawn(dispatch(way, waiting, Arc::new(Semaphore::new(at_once))));
-        Self { lookups }
+        Self { lookups, places: Arc::new(Semaphore::new(WAITING_IDENTIFIERS_MAX as usize)) }
     }
 
-    /// The neighbourhood of `identifiers`, from a round trip that begins after this call.
+    /// The neighbourhood of `identifiers`, from a round trip that begins after this call. Refused at once where too many
+    /// wait for theirs.
     pub(crate) async fn load(
         &self,
         workspace: WorkspaceKey,
         identifiers: Vec<Identifier>,
     ) -> Result<Neighbourhood, StoreError> {
+        let count = u32::try_from(identifiers.len()).unwrap_or(u32::MAX).min(WAITING_IDENTIFIERS_MAX);
+        let places = Arc::clone(&self.places)
+            .try_acquire_many_owned(count)
+            .map_err(|_| StoreError::Unavailable(Arc::new(TooManyWait)))?;
         let (answer, answered) = oneshot::channel();
-        let lookup = Lookup { workspace, identifiers: identifiers.clone(), answer };
+        let lookup = Lookup { workspace, identifiers: identifiers.clone(), places, answer };
         self.lookups.send(lookup).map_err(|_| StoreError::NotWritable)?;
         let loaded =
             answered.await.map_err(|_| StoreError::failed("the look-up ended before it answered"))??;
@@ -120,14 +138,18 @@ fn take_together(waiting: &mut VecDeque<Lookup>) -> Vec<Lookup> {
 
 async fn answer_all(way: &Way, lookups: Vec<Lookup>) {
     let Some(workspace) = lookups.first().map(|first| first.workspace) else { return };
-    let mut identifiers: Vec<Identifier> =
-        lookups.iter().flat_map(|lookup| &lookup.identifiers).cloned().collect();
+    let (mut identifiers, mut answers) = (Vec::new(), Vec::with_capacity(lookups.len()));
+    for lookup in lookups {
+        identifiers.extend(lookup.identifiers);
+        answers.push(lookup.answer);
+        drop(lookup.places);
+    }
     identifiers.sort();
     identifiers.dedup();
     let loaded = way.load_within(workspace, &identifiers).await.map(Arc::new);
-    for lookup in lookups {
+    for answer in answers {
         // Whoever asked may have gone.
-        let _ = lookup.answer.send(loaded.clone());
+        let _ = answer.send(loaded.clone());
     }
 }
 

@@ -1,0 +1,61 @@
+//! Connections beyond the bound: each is told so in a word and closed, so that a client or a balancer goes elsewhere at
+//! once instead of waiting for nothing.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::IntoResponse;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use selfsame_service::Seldom;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+
+use crate::finish::finish;
+use crate::problem::Problem;
+
+/// How many are told at the same time; more are closed without a word. They, too, are open files.
+const TOLD_AT_ONCE_MAX: usize = 64;
+
+/// How long such a client may take for its request.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Turns connections away.
+pub(crate) struct Crowded {
+    http: http1::Builder,
+    telling: Arc<Semaphore>,
+    turned_away: Seldom,
+}
+
+impl Crowded {
+    pub(crate) fn new() -> Self {
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).keep_alive(false);
+        Self { http, telling: Arc::new(Semaphore::new(TOLD_AT_ONCE_MAX)), turned_away: Seldom::default() }
+    }
+
+    /// Answers the first request on `stream` with a refusal, and closes it.
+    pub(crate) fn turn_away<S>(&self, stream: S, open: usize)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        if let Some(times) = self.turned_away.times() {
+            tracing::warn!(open, times, "connections were turned away: as many are open as may be");
+        }
+        let Ok(telling) = Arc::clone(&self.telling).try_acquire_owned() else { return };
+        let told = self.http.serve_connection(TokioIo::new(stream), service_fn(refuse));
+        tokio::spawn(async move {
+            // Whoever is gone need not be told; whoever doesn't ask can't be.
+            let _ = tokio::time::timeout(PATIENCE * 2, told).await;
+            drop(telling);
+        });
+    }
+}
+
+async fn refuse(request: Request<Incoming>) -> Result<axum::response::Response, Infallible> {
+    Ok(finish(Problem::too_many_connections().into_response(), request.method()).0)
+}

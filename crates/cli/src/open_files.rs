@@ -1,0 +1,43 @@
+//! How many files the process may have open, of which every connection is one.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// The most connections, where nothing else is asked for.
+const CONNECTIONS_MAX: u64 = 20_000;
+
+/// What the database, the log, and connections that are just being turned away need.
+const OTHERS: u64 = 256;
+
+/// Fewer connections than these are soon taken by a shop's browsers, or by somebody who only opens them.
+const FEW: u64 = 1_000;
+
+/// Raises the limit of open files as far as it goes; how many connections may then be open, at most `wanted`.
+pub(crate) fn connections_max(wanted: Option<u32>) -> usize {
+    let limit = raise();
+    let wanted = wanted.map(u64::from);
+    let room = limit.map_or(u64::MAX, |limit| limit.saturating_sub(OTHERS).max(limit / 2));
+    let chosen = wanted.unwrap_or(CONNECTIONS_MAX).min(room);
+    if chosen < wanted.unwrap_or(FEW) {
+        tracing::warn!(
+            connections_max = chosen,
+            open_files = limit,
+            "few connections fit into the limit of open files; raise it (`ulimit -n`, `LimitNOFILE=`)"
+        );
+    }
+    usize::try_from(chosen).unwrap_or(usize::MAX)
+}
+
+/// Makes the soft limit the hard one, and returns it; nothing, if there is none.
+fn raise() -> Option<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current == limit.maximum {
+        return limit.current;
+    }
+    match setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::debug!(%error, "the limit of open files can't be raised");
+            limit.current
+        }
+    }
+}
