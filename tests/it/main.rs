@@ -19,6 +19,7 @@ mod disk_full;
 mod drill;
 mod export;
 mod faulty_server;
+mod fuzz;
 mod healthcheck;
 mod histories;
 mod index;

@@ -18,6 +18,7 @@ pub mod exposition;
 pub mod faulty;
 pub mod files;
 pub mod fill;
+pub mod fuzz;
 pub mod gated;
 pub mod home;
 pub mod http_answers;

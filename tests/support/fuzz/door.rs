@@ -1,0 +1,116 @@
+//! The API over an engine and a store of its own, asked without a network: what most targets knock at.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use futures_util::stream;
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::header::CONTENT_TYPE;
+use selfsame_api::{ApiSettings, ResponseSpelling, answer, router};
+use selfsame_rules::Actor;
+use selfsame_service::{Engine, EngineSettings, SystemClock};
+use selfsame_store::{Migrations, WorkspaceKey};
+use selfsame_store_sqlite::SqliteStore;
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use super::documented::Reply;
+use crate::gated::GatedStore;
+
+/// Small jobs, so that a short body already is several.
+const JOB_LINES_MAX: usize = 3;
+
+/// After so many requests a door is replaced: an input that only does harm after very many others is not sought, and
+/// the store stays small.
+const REQUESTS_MAX: usize = 2_000;
+
+/// A database in memory, as far as the system has such a place: nothing here is about disks.
+pub(super) fn folder_in_memory() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("selfsame-fuzz-").tempdir_in("/dev/shm");
+    folder.or_else(|_| tempfile::tempdir()).expect("there is room for a temporary folder")
+}
+
+/// The API of a new, empty database, with its store and its folder.
+pub(super) fn api() -> (Router, Arc<GatedStore>, TempDir) {
+    let folder = folder_in_memory();
+    let store = SqliteStore::open(&folder.path().join("selfsame.db"), Migrations::Apply);
+    let store = store.unwrap_or_else(|error| panic!("{error}"));
+    // It counts what is written.
+    let store = GatedStore::refusing(Arc::new(store), Vec::new());
+    let settings = EngineSettings { batch_observations_max: JOB_LINES_MAX, ..EngineSettings::default() };
+    let engine = Engine::start(store.clone(), Arc::new(SystemClock), WorkspaceKey::DEFAULT, settings);
+    let settings = ApiSettings {
+        response_spelling: ResponseSpelling::Original,
+        body_timeout: Duration::from_secs(30),
+        actor: Actor::named("POST /identify"),
+    };
+    (router(engine, settings), store, folder)
+}
+
+/// A runtime on this thread.
+pub(super) fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().expect("the system gives a runtime")
+}
+
+/// A router over a database of its own.
+pub(super) struct Door {
+    runtime: Runtime,
+    router: Router,
+    store: Arc<GatedStore>,
+    requests: usize,
+    _folder: TempDir,
+}
+
+impl Door {
+    pub(super) fn new() -> Self {
+        let runtime = runtime();
+        let (router, store, folder) = runtime.block_on(async { api() });
+        Self { runtime, router, store, requests: 0, _folder: folder }
+    }
+
+    /// Whether it has been asked often enough.
+    pub(super) fn is_worn(&self) -> bool {
+        self.requests >= REQUESTS_MAX
+    }
+
+    /// How often something was written so far.
+    pub(super) fn writes(&self) -> usize {
+        self.store.writes()
+    }
+
+    /// The whole answer to a request.
+    pub(super) fn ask(&mut self, request: Request<Body>) -> Reply {
+        self.requests += 1;
+        self.runtime.block_on(async {
+            let (head, body) = answer(self.router.clone(), request).await.into_parts();
+            let body = body.collect().await.expect("an answer comes to its end").to_bytes();
+            Reply { status: head.status.as_u16(), headers: head.headers, body }
+        })
+    }
+
+    /// `POST /identify` with `body` in one piece.
+    pub(super) fn identify(&mut self, body: &[u8]) -> Reply {
+        self.ask(post("/identify", "application/json", Bytes::copy_from_slice(body).into()))
+    }
+
+    /// `POST` to `path` with `body` in pieces of so many bytes.
+    pub(super) fn post_in_pieces(
+        &mut self,
+        path: &str,
+        content_type: &str,
+        body: &[u8],
+        piece_bytes: usize,
+    ) -> Reply {
+        let pieces: Vec<_> =
+            body.chunks(piece_bytes).map(Bytes::copy_from_slice).map(Ok::<_, Infallible>).collect();
+        self.ask(post(path, content_type, Body::from_stream(stream::iter(pieces))))
+    }
+}
+
+fn post(path: &str, content_type: &str, body: Body) -> Request<Body> {
+    Request::post(path).header(CONTENT_TYPE, content_type).body(body).expect("a plain request")
+}
