@@ -20,6 +20,9 @@ const RULES_IMPORT: [&str; 4] = ["foldhash", "hashbrown", "thiserror", "unicode-
 /// What only a concrete store may import.
 const DRIVERS: [&str; 4] = ["deadpool-postgres", "refinery", "rusqlite", "tokio-postgres"];
 
+/// Where our code is.
+const FOLDERS: [&str; 5] = ["benches", "crates", "fuzz", "tests", "xtask"];
+
 /// A file that is longer than this has two subjects.
 const LINES_MAX: usize = 450;
 
@@ -75,11 +78,38 @@ fn a_forbidden_import_is_seen() {
     assert_eq!(forbidden("misc", &dependencies), ["misc: it stands in no table of this test"]);
 }
 
+/// Whether a manifest doesn't take over the lints of the workspace as they are.
+fn lints_of_its_own(manifest: &str) -> bool {
+    let manifest: toml::Table = manifest.parse().expect("a manifest is TOML");
+    let lints: toml::Table = "workspace = true".parse().expect("this is TOML");
+    manifest.get("lints") != Some(&toml::Value::Table(lints))
+}
+
+/// `forbid` can't be taken back by an attribute, so one place is enough if every crate takes it over.
+#[test]
+fn every_crate_forbids_unsafe() {
+    let workspace: toml::Table = std::fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    assert_eq!(workspace["workspace"]["lints"]["rust"]["unsafe_code"].as_str(), Some("forbid"));
+    let mut seen = 0;
+    for folder in FOLDERS {
+        each_file(&root().join(folder), "toml", &mut |path| {
+            if path.ends_with("Cargo.toml") {
+                seen += 1;
+                let manifest = std::fs::read_to_string(path).unwrap();
+                assert!(!lints_of_its_own(&manifest), "{} takes no lints over", path.display());
+            }
+        });
+    }
+    assert_eq!(seen, ARROWS.len() + 4, "each manifest is found");
+    assert!(lints_of_its_own("[package]\nname = \"x\""));
+    assert!(lints_of_its_own("[lints.rust]\nunsafe_code = \"warn\""));
+}
+
 #[test]
 fn every_file_says_what_it_is_and_has_one_subject() {
     let mut seen = 0;
-    for folder in ["benches", "crates", "tests", "xtask"] {
-        each_rust_file(&root().join(folder), &mut |path| {
+    for folder in FOLDERS {
+        each_file(&root().join(folder), "rs", &mut |path| {
             seen += 1;
             let text = std::fs::read_to_string(path).unwrap();
             assert!(text.starts_with("//! "), "{} doesn't begin with `//!`", path.display());
@@ -90,12 +120,12 @@ fn every_file_says_what_it_is_and_has_one_subject() {
     assert!(seen > 50, "the files are found");
 }
 
-fn each_rust_file(folder: &Path, visit: &mut impl FnMut(&Path)) {
+fn each_file(folder: &Path, extension: &str, visit: &mut impl FnMut(&Path)) {
     for entry in std::fs::read_dir(folder).expect("a folder of the repository") {
         let path = entry.expect("it can be listed").path();
         if path.is_dir() {
-            each_rust_file(&path, visit);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            each_file(&path, extension, visit);
+        } else if path.extension().is_some_and(|own| own == extension) {
             visit(&path);
         }
     }
