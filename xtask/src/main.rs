@@ -1,22 +1,32 @@
 //! Chores in Rust. `cargo xtask test` is the whole test command, installs included; `cargo xtask prove` runs the
 //! same harnesses at full size. Deliberately without dependencies: it is built before everything else.
 
+mod fuzz;
 mod tools;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 
+use crate::fuzz::{Wanted, fuzz};
+
 const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test    install what the tests need, then run all of them
-  prove   run the same harnesses at full size, and print what each has proved";
+  prove   run the same harnesses at full size, and print what each has proved
+  fuzz    search the fuzz targets with libFuzzer: [--seconds N] [TARGET…], by default 60 s for each";
+
+/// How long `prove` searches each fuzz target.
+const PROVE_FUZZ_SECONDS: u64 = 600;
 
 fn main() -> ExitCode {
-    let command = std::env::args().nth(1);
-    let result = match command.as_deref() {
-        Some("test") => test(),
-        Some("prove") => prove(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (command, rest) =
+        arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
+    let result = match command {
+        "test" => test(),
+        "prove" => prove(),
+        "fuzz" => Wanted::parse(rest).and_then(|wanted| fuzz(&wanted)).map(drop),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -39,7 +49,7 @@ fn test() -> Result<(), String> {
     run(cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]))
 }
 
-/// The harnesses at full size, one after the other, and their lines together at the end.
+/// The harnesses at full size and the fuzz targets, one after the other, and their lines together at the end.
 fn prove() -> Result<(), String> {
     tools::install_missing()?;
     run(cargo(&["build", "--release", "--package", "selfsame"]))?;
@@ -68,7 +78,10 @@ fn prove() -> Result<(), String> {
         }
     }
     let status = child.wait().map_err(|error| format!("can't wait for the runner: {error}"))?;
+    let searched = fuzz(&Wanted { seconds: PROVE_FUZZ_SECONDS, targets: Vec::new() });
+    proved.extend(searched.iter().flatten().cloned());
     println!("\n{}", proved.join("\n"));
+    searched?;
     if status.success() { Ok(()) } else { Err("not everything was proved; see above".to_owned()) }
 }
 

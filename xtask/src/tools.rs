@@ -64,13 +64,33 @@ pub(crate) fn install_missing() -> Result<(), String> {
     if !is_root() {
         return Err("the tests mount a small disk to fill it; run `cargo xtask test` as root".to_owned());
     }
-    if !succeeds("cargo", &["nextest", "--version"]) {
-        println!("installing cargo-nextest, the test runner");
-        if !succeeds("cargo", &["install", "--quiet", "--locked", "cargo-nextest"]) {
-            return Err("the tests need a runner: cargo install --locked cargo-nextest".to_owned());
-        }
+    install_missing_cargo("nextest")
+}
+
+/// Makes sure that `cargo NAME` is there. Whatever version is there does.
+pub(crate) fn install_missing_cargo(name: &str) -> Result<(), String> {
+    if succeeds("cargo", &[name, "--version"]) {
+        return Ok(());
     }
-    Ok(())
+    let package = format!("cargo-{name}");
+    println!("installing {package}");
+    let mut install = Command::new("cargo");
+    install.args(["install", "--quiet", "--locked", &package]);
+    // Built once and run for seconds: what a release would be optimised with takes longer than it saves.
+    install.envs([("CARGO_PROFILE_RELEASE_LTO", "off"), ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")]);
+    match install.status() {
+        Ok(status) if status.success() => Ok(()),
+        _ => Err(format!("it can't be installed; do it by hand: cargo install --locked {package}")),
+    }
+}
+
+/// The machine that the compiler builds for, as in `x86_64-unknown-linux-gnu`.
+pub(crate) fn host() -> Result<String, String> {
+    let output = Command::new("rustc").arg("-vV").output();
+    let output = output.map_err(|error| format!("can't run rustc: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let host = text.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.ok_or("rustc doesn't tell its host")?.to_owned())
 }
 
 fn is_there(program: &str) -> bool {
