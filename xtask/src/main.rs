@@ -1,7 +1,9 @@
 //! Chores in Rust. `cargo xtask test` is the whole test command, installs included; `cargo xtask prove` runs the
 //! same harnesses at full size. Deliberately without dependencies: it is built before everything else.
 
+mod dist;
 mod fuzz;
+mod supply_chain;
 mod tools;
 
 use std::io::{BufRead, BufReader};
@@ -14,12 +16,19 @@ usage: cargo xtask <command>
 
   test    install what the tests need, then run all of them
   prove   run the same harnesses at full size, and print what each has proved
-  fuzz    search the fuzz targets with libFuzzer: [--seconds N] [TARGET…], by default 60 s for each";
+  fuzz    search the fuzz targets with libFuzzer: [--seconds N] [TARGET…], by default 60 s for each
+  supply  check licences, sources, versions and advisories of all that the program is built of
+  dist    build the program reproducibly into dist/, with its digest and its bill of materials";
 
 /// How long `prove` searches each fuzz target.
 const PROVE_FUZZ_SECONDS: u64 = 600;
 
 fn main() -> ExitCode {
+    // Every path here is told from the repository's root, wherever the command is given.
+    if let Err(error) = std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")) {
+        eprintln!("error: can't go to the repository: {error}");
+        return ExitCode::FAILURE;
+    }
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (command, rest) =
         arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
@@ -27,6 +36,8 @@ fn main() -> ExitCode {
         "test" => test(),
         "prove" => prove(),
         "fuzz" => Wanted::parse(rest).and_then(|wanted| fuzz(&wanted)).map(drop),
+        "supply" => supply_chain::check(),
+        "dist" => dist::dist(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -78,9 +89,12 @@ fn prove() -> Result<(), String> {
         }
     }
     let status = child.wait().map_err(|error| format!("can't wait for the runner: {error}"))?;
+    let equal = dist::prove_equal();
+    proved.extend(equal.iter().cloned());
     let searched = fuzz(&Wanted { seconds: PROVE_FUZZ_SECONDS, targets: Vec::new() });
     proved.extend(searched.iter().flatten().cloned());
     println!("\n{}", proved.join("\n"));
+    equal?;
     searched?;
     if status.success() { Ok(()) } else { Err("not everything was proved; see above".to_owned()) }
 }
