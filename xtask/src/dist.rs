@@ -28,29 +28,26 @@ pub(crate) fn dist() -> Result<(), String> {
     run(shell(script))
 }
 
-/// Builds the program from two copies of the source, in two folders with names of different lengths and with different
-/// target folders, and compares the bytes; returns the line that says so.
+/// Builds the program here and from a copy of the source, with another target folder, and compares the bytes; returns
+/// the line that says so.
 pub(crate) fn prove_equal() -> Result<String, String> {
     let folder = current_folder()?;
-    let mut programs = Vec::new();
-    for (copy_name, target) in [("one", "target"), ("another-folder", "built/elsewhere")] {
-        let copy = folder.join("target/dist-proof").join(copy_name);
-        let tracked = "git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t";
-        run(shell(&format!("rm -rf {0:?} && mkdir -p {0:?} && {tracked} {0:?}", copy.display())))?;
-        programs.push(read(&build(&copy, &copy.join(target))?)?);
-    }
-    if programs[0] != programs[1] {
-        return Err(
-            "two builds of one source in two folders differ; they are in target/dist-proof".to_owned()
-        );
-    }
-    // The negative control: what is built in the usual way does tell its folder.
-    let usual = folder.join("target/release/selfsame");
+    // The negative control: this very program was built in the usual way, and tells its folder.
+    let usual = std::env::current_exe().map_err(|error| format!("this program is gone: {error}"))?;
     if told(&read(&usual)?, &folder).is_none() {
         return Err(format!("{} tells no path, so the search for paths is blind", usual.display()));
     }
+    let copy = folder.join("target/dist-proof/a-copy");
+    let tracked = "git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t";
+    run(shell(&format!("rm -rf {0:?} && mkdir -p {0:?} && {tracked} {0:?}", copy.display())))?;
+    let here = build(&folder, &folder.join("target/dist"))?;
+    let there = build(&copy, &copy.join("built/elsewhere"))?;
+    let program = read(&here)?;
+    if program != read(&there)? {
+        return Err(format!("two builds of one source differ: {} and {}", here.display(), there.display()));
+    }
     run(shell("rm -rf target/dist-proof"))?;
-    Ok(format!("proved: two builds in two folders give the same {} bytes of the program", programs[0].len()))
+    Ok(format!("proved: two builds in two folders give the same {} bytes of the program", program.len()))
 }
 
 /// The program, built from `folder` in `target`.

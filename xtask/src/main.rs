@@ -18,7 +18,8 @@ usage: cargo xtask <command>
   prove   run the same harnesses at full size, and print what each has proved
   fuzz    search the fuzz targets with libFuzzer: [--seconds N] [TARGET…], by default 60 s for each
   supply  check licences, sources, versions and advisories of all that the program is built of
-  dist    build the program reproducibly into dist/, with its digest and its bill of materials";
+  dist    build the program reproducibly into dist/, with its digest and its bill of materials;
+          --twice builds it here and in another folder, and compares the bytes";
 
 /// How long `prove` searches each fuzz target.
 const PROVE_FUZZ_SECONDS: u64 = 600;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         "prove" => prove(),
         "fuzz" => Wanted::parse(rest).and_then(|wanted| fuzz(&wanted)).map(drop),
         "supply" => supply_chain::check(),
+        "dist" if rest == ["--twice"] => dist::prove_equal().map(|line| println!("{line}")),
         "dist" => dist::dist(),
         _ => {
             eprintln!("{USAGE}");
