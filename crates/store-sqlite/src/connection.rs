@@ -138,7 +138,7 @@ impl OpenError {
         }
     }
 
-    fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
+    pub(crate) fn from_sqlite(path: &Path, source: rusqlite::Error) -> Self {
         match source.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => Self::NotADatabase(path.into()),
             Some(ErrorCode::DiskFull) => Self::NoSpace(path.into()),
@@ -243,6 +243,17 @@ pub(crate) fn open_for_writing(path: &Path, allowed: Migrations) -> Result<Conne
 
 /// A connection that reads. It refuses a file whose schema isn't exactly this version's.
 pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
+    let (connection, found) = open_as_it_is(path)?;
+    let known = known_schema();
+    if found < known {
+        return Err(OpenError::Older { path: path.into(), found, known });
+    }
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// A connection that reads a file of any schema up to this version's, and that schema.
+pub(crate) fn open_as_it_is(path: &Path) -> Result<(Connection, i64), OpenError> {
     let sqlite = |source| OpenError::from_sqlite(path, source);
     if is_missing(path) {
         return Err(OpenError::Missing(path.into()));
@@ -250,12 +261,18 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
-    let (found, known) = (schema(&connection, path)?, known_schema());
-    if found < known {
-        return Err(OpenError::Older { path: path.into(), found, known });
-    }
+    let found = schema(&connection, path)?;
     connection.pragma_update(None, "cache_size", -8_192).map_err(sqlite)?;
-    connection.set_prepared_statement_cache_capacity(64);
+    Ok((connection, found))
+}
+
+/// A connection to a file of any schema, through which nothing is written but what SQLite itself owes the file: changes
+/// that stand in its log, and half a change that an old journal takes back.
+pub(crate) fn open_to_fold(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    set_up_durability(&connection)?;
     Ok(connection)
 }
 
@@ -269,13 +286,13 @@ pub(crate) fn open_for_checkpoints(path: &Path) -> Result<Connection, OpenError>
 }
 
 /// An empty file is what a server leaves that was stopped before it made its database.
-fn is_missing(path: &Path) -> bool {
+pub(crate) fn is_missing(path: &Path) -> bool {
     path.metadata().map_or(true, |metadata| metadata.is_file() && metadata.len() == 0)
 }
 
 /// Makes the file, if it isn't there, for its owner's eyes only: it will hold personal data. SQLite gives the
 /// files beside it the same mode.
-fn make_private_file(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private_file(path: &Path) -> io::Result<()> {
     OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path).map(|_| ())
 }
 
@@ -328,7 +345,7 @@ fn schema(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     Ok(found)
 }
 
-fn known_schema() -> i64 {
+pub(crate) fn known_schema() -> i64 {
     let runner = migrations::migrations::runner();
     runner.get_migrations().iter().map(|migration| i64::from(migration.version())).max().unwrap_or(0)
 }

@@ -5,13 +5,15 @@
 //!
 //! One process writes. It holds the lock file beside the database (`lock`), and in it one thread owns the one
 //! connection that writes (`writer`, `carry_out`, `moves`); another copies SQLite's log back (`checkpoint`). Scans have
-//! connections of their own (`scan`). Opening, pragmas and migrations are in `connection`.
+//! connections of their own (`scan`), and so has a copy (`copy`); a file is put in the place of another one by `replace`.
+//! Opening, pragmas and migrations are in `connection`.
 //!
 //! Deliberately absent: any decision, any retry, any rule of who is the same person.
 
 mod carry_out;
 mod checkpoint;
 mod connection;
+mod copy;
 mod error;
 mod file;
 mod indexes;
@@ -20,10 +22,13 @@ mod lock;
 mod merges;
 mod metrics;
 mod moves;
+mod replace;
 mod rows;
 mod scan;
 mod store;
 mod writer;
 
 pub use connection::{OpenError, absolute};
+pub use copy::{Contents, Copied, CopyError, Heads, copy};
+pub use replace::{Place, ReplaceError};
 pub use store::SqliteStore;
