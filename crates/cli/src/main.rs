@@ -4,6 +4,7 @@
 //! Data goes to standard output, talk to standard error.
 
 mod adopt;
+mod backup;
 mod check;
 mod command_socket;
 mod database;
@@ -14,6 +15,7 @@ mod log;
 mod measure;
 mod migrate;
 mod open_files;
+mod restore;
 mod serve;
 mod settings;
 
@@ -52,6 +54,10 @@ enum Command {
     Export(export::ExportArguments),
     /// Prove the laws of identity over a database, also while a server runs.
     Check(check::CheckArguments),
+    /// Write a verified copy of the embedded database to a file, also while a server runs.
+    Backup(backup::BackupArguments),
+    /// Put a backup in the place of the embedded database.
+    Restore(restore::RestoreArguments),
     /// Bring the database to this version's schema, which `serve` also does at its start.
     Migrate(migrate::MigrateArguments),
     /// Take over a database of the original service, or tell what that would do.
@@ -112,6 +118,8 @@ fn run() -> anyhow::Result<Outcome> {
             Command::Identify(arguments) => identify::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,
             Command::Check(arguments) => check::run(arguments).await,
+            Command::Backup(arguments) => backup::run(arguments).await,
+            Command::Restore(arguments) => restore::run(arguments).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Adopt(arguments) => adopt::run(arguments).await,
             Command::Healthcheck(arguments) => healthcheck::run(arguments).await,
