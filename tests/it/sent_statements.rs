@@ -9,7 +9,7 @@ use std::time::Duration;
 use selfsame_rules::{Actor, AdoptionSettings, Timestamp, decide};
 use selfsame_store::{Migrations, Scan, Store, WorkspaceKey};
 use selfsame_store_postgres::{
-    AdoptionOrder, ConnectionSettings, OpenError, PostgresStore, adopt_database, statements,
+    AdoptionOrder, ConnectionSettings, OpenError, PostgresStore, adopt_database, examine, statements,
 };
 use support::backend::{Backend, Stored};
 use support::databases::Database;
@@ -132,6 +132,7 @@ async fn use_everything(url: &str) {
     store.ready().await.unwrap();
     store.findings().await.unwrap();
     store.close().await.unwrap();
+    examine(&settings(url)).await.unwrap();
     let distributed = PostgresStore::distribute(&settings(url)).await;
     assert!(matches!(distributed, Err(OpenError::NoCitus)), "{distributed:?}");
 }

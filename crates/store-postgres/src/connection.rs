@@ -20,7 +20,7 @@ mod migrations {
 const HISTORY: &str = "selfsame.refinery_schema_history";
 
 /// The oldest PostgreSQL that the statements are tried on.
-const SERVER_VERSION_MIN: i32 = 130_000;
+pub(crate) const SERVER_VERSION_MIN: i32 = 130_000;
 
 /// How often migrating is tried when other replicas migrate at the same time.
 const MIGRATION_ATTEMPTS: u32 = 10;
@@ -137,15 +137,24 @@ impl From<tokio_postgres::Error> for OpenError {
 
 /// What stands where the original's table stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum OriginalName {
+pub enum OriginalName {
     /// Nothing; a view may be made in this schema.
-    Free { schema: String },
+    Free {
+        /// The schema.
+        schema: String,
+    },
     /// The original's table.
-    Table { schema: String },
+    Table {
+        /// The schema that it stands in.
+        schema: String,
+    },
     /// A view, ours or somebody's.
     View,
     /// A table that isn't the original's.
-    SomebodyElses { schema: String },
+    SomebodyElses {
+        /// The schema that it stands in.
+        schema: String,
+    },
     /// No schema to look in.
     Nowhere,
 }
@@ -243,7 +252,7 @@ pub(crate) async fn log_is_empty(client: &Client) -> Result<bool, OpenError> {
 }
 
 /// The schema that the database has; 0 if it has none of ours.
-async fn schema_version(client: &Client) -> Result<i32, OpenError> {
+pub(crate) async fn schema_version(client: &Client) -> Result<i32, OpenError> {
     let present = client.query_typed_one(SCHEMA_PRESENT, &[]).await?;
     if !present.try_get::<_, bool>("has_history")? {
         return Ok(0);

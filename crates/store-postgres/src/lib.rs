@@ -14,6 +14,7 @@ mod carry_out;
 mod connection;
 mod connections;
 mod error;
+mod examine;
 mod fill;
 mod load;
 mod metrics;
@@ -28,8 +29,9 @@ mod tls;
 mod writer;
 
 pub use adopt::{AdoptError, Adopted, AdoptionOrder, AdoptionStep, adopt_database};
-pub use connection::OpenError;
+pub use connection::{OpenError, OriginalName};
 pub use error::Fault;
+pub use examine::{Examined, examine};
 pub use settings::{ConnectError, ConnectFailure, ConnectionSettings, InvalidUrl, Place};
 pub use statements::{citus_statements, statements};
 pub use store::PostgresStore;

@@ -175,6 +175,26 @@ pub(crate) const SERVER: &str = "SELECT current_setting('server_version_num')::i
         coalesce(current_setting('fsync', true), 'on') AS fsync,
         current_setting('server_encoding') AS encoding";
 
+/// What else decides how a server fares with us, and its clock.
+pub(crate) const CIRCUMSTANCES: &str =
+    "SELECT coalesce(current_setting('full_page_writes', true), 'on') AS full_page_writes,
+        current_setting('max_connections')::int AS connections_max,
+        (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms,
+        pg_is_in_recovery() AS is_standby";
+
+/// How large the contacts are, and how many rows PostgreSQL believes there to be: none or fewer, where it never counted.
+pub(crate) const STATISTICS: &str = "SELECT pg_relation_size(pg_class.oid) AS size_bytes,
+        pg_class.reltuples::float8 AS rows
+    FROM pg_class
+    JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE pg_namespace.nspname = 'selfsame' AND pg_class.relname = 'contacts'";
+
+/// The schemas in which adoption has kept an original's table.
+pub(crate) const KEPT_TABLES: &str = "SELECT pg_namespace.nspname::text AS schema
+    FROM pg_class
+    JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE pg_class.relname = 'Contact_before_selfsame' AND pg_class.relkind IN ('r', 'p')";
+
 /// Whether the schema `selfsame` and the history of its migrations are there. Asked of the catalogue itself: the
 /// information schema shows a role only what it may use.
 pub(crate) const SCHEMA_PRESENT: &str = "SELECT
@@ -235,6 +255,9 @@ pub fn statements() -> Vec<(&'static str, String)> {
         ("scan contacts", SCAN_CONTACTS),
         ("scan owners", SCAN_OWNERS),
         ("server", SERVER),
+        ("circumstances", CIRCUMSTANCES),
+        ("statistics", STATISTICS),
+        ("kept tables", KEPT_TABLES),
         ("schema present", SCHEMA_PRESENT),
         ("create schema", CREATE_SCHEMA),
         ("schema version", SCHEMA_VERSION),

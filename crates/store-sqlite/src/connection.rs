@@ -1,5 +1,6 @@
 //! Opening the file: its pragmas, its migrations, and the files that are refused.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -254,12 +255,29 @@ pub(crate) fn open_for_reading(path: &Path) -> Result<Connection, OpenError> {
 
 /// A connection that reads a file of any schema up to this version's, and that schema.
 pub(crate) fn open_as_it_is(path: &Path) -> Result<(Connection, i64), OpenError> {
+    open_named(path, path.as_os_str().to_owned(), OpenFlags::empty())
+}
+
+/// The same, of a file that nobody changes and that no log belongs to: SQLite locks nothing and makes nothing beside it.
+pub(crate) fn open_at_rest(path: &Path) -> Result<(Connection, i64), OpenError> {
+    // What means something in a URI is spelt out in it; a path that is no text can't be in one.
+    match path.to_str() {
+        Some(text) => {
+            let text = text.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            let name = format!("file:{text}?immutable=1").into();
+            open_named(path, name, OpenFlags::SQLITE_OPEN_URI)
+        }
+        None => open_as_it_is(path),
+    }
+}
+
+fn open_named(path: &Path, name: OsString, flags: OpenFlags) -> Result<(Connection, i64), OpenError> {
     let sqlite = |source| OpenError::from_sqlite(path, source);
     if is_missing(path) {
         return Err(OpenError::Missing(path.into()));
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(sqlite)?;
+    let flags = flags | OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(PathBuf::from(name), flags).map_err(sqlite)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(sqlite)?;
     let found = schema(&connection, path)?;
     connection.pragma_update(None, "cache_size", -8_192).map_err(sqlite)?;

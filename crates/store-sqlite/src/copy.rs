@@ -38,6 +38,11 @@ impl Contents {
         Ok(Self { schema, heads })
     }
 
+    /// The schema that this version makes of it.
+    pub fn known_schema() -> i64 {
+        known_schema()
+    }
+
     /// Whether it must be migrated before this version can use it.
     pub fn is_older(&self) -> bool {
         self.schema < known_schema()
@@ -120,7 +125,7 @@ pub fn copy(database: &Path, into: &Path) -> Result<Copied, CopyError> {
 }
 
 /// None, if the file has no tables yet.
-fn heads(connection: &Connection, schema: i64) -> rusqlite::Result<Heads> {
+pub(crate) fn heads(connection: &Connection, schema: i64) -> rusqlite::Result<Heads> {
     if schema == 0 {
         return Ok(Heads::new());
     }

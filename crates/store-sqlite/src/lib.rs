@@ -15,6 +15,7 @@ mod checkpoint;
 mod connection;
 mod copy;
 mod error;
+mod examine;
 mod file;
 mod indexes;
 mod load;
@@ -30,5 +31,6 @@ mod writer;
 
 pub use connection::{OpenError, absolute};
 pub use copy::{Contents, Copied, CopyError, Heads, copy};
+pub use examine::{Examined, WriterProcess, examine, writer_of};
 pub use replace::{Place, ReplaceError};
 pub use store::SqliteStore;

@@ -51,7 +51,8 @@ impl WriterLock {
     }
 }
 
-fn holder(file: &mut File) -> Option<u32> {
+/// The process that has written its id into a lock file.
+pub(crate) fn holder(file: &mut File) -> Option<u32> {
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
