@@ -206,8 +206,8 @@ async fn the_heartbeat_has_the_keys_of_the_original_in_its_order() {
 async fn health_and_readiness_answer_at_their_paths() {
     let (_folder, _server, mut client) = start(ResponseSpelling::Original).await;
     for (path, want) in [
-        ("/healthz", r#"{"status":"ok"}"#),
-        ("/health", r#"{"status":"ok"}"#),
+        ("/healthz", concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#)),
+        ("/health", concat!(r#"{"status":"ok","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#)),
         ("/readyz", r#"{"status":"ready","reasons":[]}"#),
     ] {
         let reply = client.get(path).await.expect("the server answers");

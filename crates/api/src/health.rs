@@ -12,6 +12,7 @@ use crate::router::ApiState;
 #[derive(Serialize)]
 pub(crate) struct Health {
     status: &'static str,
+    version: &'static str,
 }
 
 #[derive(Serialize)]
@@ -21,9 +22,10 @@ pub(crate) struct Ready {
     reasons: Vec<&'static str>,
 }
 
-/// The process runs and answers. Says nothing of the store: a restart would not mend that.
+/// The process runs and answers, and which version it is: after an upgrade, a server that wasn't restarted looks like
+/// any other. Says nothing of the store: a restart would not mend that.
 pub(crate) async fn find_health() -> Json<Health> {
-    Json(Health { status: "ok" })
+    Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// A lookup would be answered now, and the server is to stay.
