@@ -242,8 +242,11 @@ fn help_lists_the_commands() {
       identify     Identify one observation against a database; beside a running server, through it
       export       Write every contact to standard output, also while a server runs
       check        Prove the laws of identity over a database, also while a server runs
+      backup       Write a verified copy of the embedded database to a file, also while a server runs
+      restore      Put a backup in the place of the embedded database
       migrate      Bring the database to this version's schema, which `serve` also does at its start
       adopt        Take over a database of the original service, or tell what that would do
+      doctor       Tell in plain words what is wrong with this installation; exit code 1 if something is
       healthcheck  Ask the server on this machine whether it is ready; exit code 1 if not
       help         Print this message or the help of the given subcommand(s)
     ");

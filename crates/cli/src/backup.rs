@@ -14,6 +14,7 @@ use anyhow::{Context, bail};
 use selfsame_store_sqlite::copy;
 use tempfile::{TempDir, TempPath};
 
+use crate::check::count;
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
 use crate::{CommonArguments, Outcome, put, say, start_log};
@@ -74,8 +75,9 @@ pub(crate) async fn run(arguments: BackupArguments) -> anyhow::Result<Outcome> {
 
 /// What a person compares later, the same from `backup` and from `restore`.
 pub(crate) fn told(file: &Path, verified: &Verified, sha256: &str, bytes: u64) -> String {
-    let Verified { events, contacts, .. } = verified;
-    format!("{}: {bytes} bytes, {events} events, {contacts} contacts, sha256 {sha256}", file.display())
+    let events = count(verified.events, "event", "events");
+    let contacts = count(verified.contacts, "contact", "contacts");
+    format!("{}: {bytes} bytes, {events}, {contacts}, sha256 {sha256}", file.display())
 }
 
 /// The file of the embedded database; PostgreSQL's is another matter.

@@ -44,6 +44,7 @@ fn tell(report: &Report) -> anyhow::Result<Outcome> {
     Ok(Outcome::No)
 }
 
-fn count(number: u64, one: &str, many: &str) -> String {
+/// `1 event`, `2 events`.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }

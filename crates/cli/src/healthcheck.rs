@@ -38,7 +38,7 @@ pub(crate) async fn run(arguments: HealthcheckArguments) -> anyhow::Result<Outco
     let host = arguments.host.or(file.host).unwrap_or_else(|| "127.0.0.1".to_owned());
     let addresses = addresses(&host, arguments.port.or(file.port).unwrap_or(3000)).await?;
     let patience = Duration::from_secs(arguments.timeout_seconds);
-    let answer = tokio::time::timeout(patience, ask(&addresses)).await;
+    let answer = tokio::time::timeout(patience, ask(&addresses, "/readyz")).await;
     let why = match answer {
         Ok(Ok((StatusCode::OK, _))) => {
             put("ready")?;
@@ -55,7 +55,7 @@ pub(crate) async fn run(arguments: HealthcheckArguments) -> anyhow::Result<Outco
 }
 
 /// Where to ask. A server that listens on every address of the machine is asked on loopback.
-async fn addresses(host: &str, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
+pub(crate) async fn addresses(host: &str, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
     if port == 0 {
         bail!(
             "PORT is 0, so the server took a port that nobody here knows\nhint: --port with the one in its greeting"
@@ -73,19 +73,19 @@ async fn addresses(host: &str, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
     Ok(addresses.map(|address| SocketAddr::new(reachable(address.ip()), address.port())).collect())
 }
 
-/// The status and body of `GET /readyz`.
-async fn ask(addresses: &[SocketAddr]) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+/// The status and body that the server answers to `GET` of a path.
+pub(crate) async fn ask(addresses: &[SocketAddr], path: &str) -> anyhow::Result<(StatusCode, Vec<u8>)> {
     let stream = TcpStream::connect(addresses).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
-    let request = Request::get("/readyz").header(header::HOST, "localhost").body(Body::empty())?;
+    let request = Request::get(path).header(header::HOST, "localhost").body(Body::empty())?;
     let response = sender.send_request(request).await?;
     let status = response.status();
     Ok((status, response.into_body().collect().await?.to_bytes().into()))
 }
 
 /// The status, and the server's own sentence where it gave one.
-fn told(status: StatusCode, body: &[u8]) -> String {
+pub(crate) fn told(status: StatusCode, body: &[u8]) -> String {
     let problem: Value = serde_json::from_slice(body).unwrap_or_default();
     match problem["detail"].as_str() {
         Some(detail) => format!("{status}: {detail}"),
@@ -93,6 +93,6 @@ fn told(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
-fn list(addresses: &[impl Display]) -> String {
+pub(crate) fn list(addresses: &[impl Display]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

@@ -8,6 +8,7 @@ mod backup;
 mod check;
 mod command_socket;
 mod database;
+mod doctor;
 mod export;
 mod healthcheck;
 mod identify;
@@ -62,6 +63,8 @@ enum Command {
     Migrate(migrate::MigrateArguments),
     /// Take over a database of the original service, or tell what that would do.
     Adopt(adopt::AdoptArguments),
+    /// Tell in plain words what is wrong with this installation; exit code 1 if something is.
+    Doctor(doctor::DoctorArguments),
     /// Ask the server on this machine whether it is ready; exit code 1 if not.
     Healthcheck(healthcheck::HealthcheckArguments),
 }
@@ -122,6 +125,7 @@ fn run() -> anyhow::Result<Outcome> {
             Command::Restore(arguments) => restore::run(arguments).await,
             Command::Migrate(arguments) => migrate::run(arguments).await,
             Command::Adopt(arguments) => adopt::run(arguments).await,
+            Command::Doctor(arguments) => doctor::run(arguments).await,
             Command::Healthcheck(arguments) => healthcheck::run(arguments).await,
         }
     })

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use selfsame_store_sqlite::{OpenError, Place, absolute};
 
 use crate::backup::{Opened, Verdict, Verified, embedded, open, scratch, told, verify};
+use crate::check::count;
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
 use crate::{CommonArguments, Outcome, put, say, start_log};
@@ -97,7 +98,11 @@ fn put_in(place: &Place, staged: &Path, verified: &Verified) -> anyhow::Result<(
     let replaced = !place.is_free();
     let kept = kept_name(path);
     place.put(staged, &kept)?;
-    put(&format!("restored: `{}` now has {} contacts", path.display(), verified.contacts))?;
+    put(&format!(
+        "restored: `{}` now has {}",
+        path.display(),
+        count(verified.contacts, "contact", "contacts")
+    ))?;
     if replaced {
         put(&format!("kept: what was there is `{}`", kept.display()))?;
     }

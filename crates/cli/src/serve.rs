@@ -99,7 +99,7 @@ fn listen_for_commands(socket: &Path) -> Option<UnixListener> {
 }
 
 /// The addresses of `--host` and `--port`, refused if strangers could reach them.
-async fn addresses(settings: &Settings) -> anyhow::Result<Vec<SocketAddr>> {
+pub(crate) async fn addresses(settings: &Settings) -> anyhow::Result<Vec<SocketAddr>> {
     let host = settings.host.as_deref().unwrap_or("127.0.0.1");
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     let port = settings.port.unwrap_or(3000);

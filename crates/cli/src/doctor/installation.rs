@@ -1,0 +1,200 @@
+//! All that is seen of an installation, by one look at each part of it. Deliberately absent: any judgement.
+
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use selfsame_store_postgres::Examined as PostgresExamined;
+use selfsame_store_sqlite::{Examined, OpenError, WriterProcess, absolute, examine, writer_of};
+
+use super::machine::Machine;
+use super::server::Server;
+use crate::database::Database;
+use crate::settings::{Settings, load_dotenv, load_file};
+use crate::{serve, told};
+
+pub(super) struct Installation {
+    /// As `serve` would have them.
+    pub(super) settings: Settings,
+    /// Why they can't be had; the flags and the environment are in `settings` all the same.
+    pub(super) settings_error: Option<String>,
+    /// The files that settings were read from.
+    pub(super) settings_files: Vec<SettingsFile>,
+    pub(super) addresses: Result<Vec<SocketAddr>, String>,
+    pub(super) database: Result<Database, String>,
+    pub(super) embedded: Option<Embedded>,
+    pub(super) postgres: Option<Result<PostgresExamined, String>>,
+    pub(super) server: Server,
+    pub(super) machine: Machine,
+}
+
+pub(super) struct SettingsFile {
+    pub(super) path: PathBuf,
+    pub(super) mode: u32,
+    pub(super) has_secret: bool,
+}
+
+/// The embedded store's file and what is beside it.
+pub(super) struct Embedded {
+    pub(super) path: PathBuf,
+    /// The file and those beside it that are there, the file first.
+    pub(super) files: Vec<FoundFile>,
+    pub(super) folder: Option<FoundFile>,
+    pub(super) folder_is_writable: bool,
+    pub(super) disk: Option<Disk>,
+    pub(super) writer: std::io::Result<WriterProcess>,
+    pub(super) socket_is_there: bool,
+    pub(super) examined: Result<Examined, OpenError>,
+}
+
+pub(super) struct FoundFile {
+    pub(super) path: PathBuf,
+    pub(super) mode: u32,
+    pub(super) owner: u32,
+    pub(super) bytes: u64,
+}
+
+pub(super) struct Disk {
+    /// The kernel's number of the sort of file system.
+    pub(super) sort: u64,
+    pub(super) free_bytes: u64,
+}
+
+impl Installation {
+    pub(super) async fn look(given: Settings, config: Option<PathBuf>) -> Self {
+        let (settings, settings_error) = match load_file(config.as_deref()) {
+            Ok(file) => (given.or(file), None),
+            Err(error) => (given, Some(told(&error))),
+        };
+        let database = Database::chosen_by(&settings.database).map_err(|error| told(&error));
+        let embedded = database.as_ref().ok().and_then(Database::file).map(Embedded::look);
+        let postgres = match &database {
+            Ok(Database::Postgres(settings)) => {
+                let examined = selfsame_store_postgres::examine(settings).await;
+                Some(examined.map_err(|error| told(&error.into())))
+            }
+            _ => None,
+        };
+        Self {
+            settings_error,
+            settings_files: settings_files(config.as_deref()),
+            addresses: serve::addresses(&settings).await.map_err(|error| told(&error)),
+            server: Server::look(&settings).await,
+            machine: Machine::look(),
+            database,
+            embedded,
+            postgres,
+            settings,
+        }
+    }
+
+    /// How many contacts the embedded store would hold in memory.
+    pub(super) fn embedded_contacts(&self) -> Option<u64> {
+        let contents = &self.embedded.as_ref()?.examined.as_ref().ok()?.contents;
+        // Ids are dense, and no row is ever taken away.
+        let contacts: i64 = contents.heads.values().map(|head| head.last_contact.0).sum();
+        u64::try_from(contacts).ok()
+    }
+}
+
+impl Embedded {
+    fn look(named: &Path) -> Self {
+        let path = absolute(named).unwrap_or_else(|_| named.to_owned());
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let files = ["", "-wal", "-shm", ".lock", ".sock"].map(|suffix| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            FoundFile::at(Path::new(&name))
+        });
+        let socket_is_there = files[4].is_some();
+        Self {
+            files: files.into_iter().flatten().collect(),
+            folder: FoundFile::at(folder),
+            folder_is_writable: rustix::fs::access(
+                folder,
+                rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
+            )
+            .is_ok(),
+            disk: Disk::of(folder),
+            writer: writer_of(&path),
+            socket_is_there,
+            examined: examine(&path),
+            path,
+        }
+    }
+
+    /// The database file itself.
+    pub(super) fn file(&self) -> Option<&FoundFile> {
+        self.files.first().filter(|file| file.path == self.path)
+    }
+
+    /// How large the file with this ending is; 0 if it isn't there.
+    pub(super) fn bytes_of(&self, suffix: &str) -> u64 {
+        let mut name = self.path.as_os_str().to_owned();
+        name.push(suffix);
+        self.files.iter().find(|file| file.path.as_os_str() == name).map_or(0, |file| file.bytes)
+    }
+}
+
+impl FoundFile {
+    fn at(path: &Path) -> Option<Self> {
+        let metadata = path.metadata().ok()?;
+        let mode = metadata.mode() & 0o7777;
+        Some(Self { path: path.to_owned(), mode, owner: metadata.uid(), bytes: metadata.len() })
+    }
+}
+
+impl Disk {
+    fn of(folder: &Path) -> Option<Self> {
+        let found = rustix::fs::statfs(folder).ok()?;
+        let block = u64::try_from(found.f_bsize).ok()?;
+        // A number of 32 bits, which some have signed.
+        let sort = u64::from_ne_bytes(found.f_type.to_ne_bytes()) & 0xffff_ffff;
+        Some(Self { sort, free_bytes: found.f_bavail.saturating_mul(block) })
+    }
+}
+
+/// `.env` and the TOML file, where they are there.
+fn settings_files(config: Option<&Path>) -> Vec<SettingsFile> {
+    let dotenv = load_dotenv().is_ok_and(|dotenv| {
+        dotenv.iter().any(|(name, value)| is_secret(name) || name == "DATABASE_URL" && has_password(value))
+    });
+    let toml =
+        load_file(config).is_ok_and(|file| file.database.database_url.is_some_and(|url| has_password(&url)));
+    let files = [(Path::new(".env"), dotenv), (config.unwrap_or(Path::new("selfsame.toml")), toml)];
+    let found = files.into_iter().filter_map(|(path, has_secret)| {
+        let mode = path.metadata().ok()?.mode() & 0o7777;
+        Some(SettingsFile { path: path.to_owned(), mode, has_secret })
+    });
+    found.collect()
+}
+
+fn is_secret(name: &str) -> bool {
+    name.ends_with("PASSWORD") || name.ends_with("_KEY")
+}
+
+/// `postgresql://user:password@host`, or `?password=`.
+fn has_password(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or(("", url));
+    rest.rsplit_once('@').is_some_and(|(user, _)| user.contains(':')) || rest.contains("password=")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::has_password;
+
+    #[test]
+    fn a_url_with_a_password_is_known() {
+        for (url, want) in [
+            ("postgresql://shop:secret@db/shop", true),
+            ("postgresql://db/shop?user=shop&password=secret", true),
+            ("postgresql://shop@db:5432/shop", false),
+            ("sqlite:selfsame.db", false),
+        ] {
+            assert_eq!(has_password(url), want, "{url}");
+        }
+    }
+}
