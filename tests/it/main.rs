@@ -5,6 +5,8 @@
 mod adopt_command;
 mod adopt_random;
 mod adopt_rules;
+mod backup;
+mod backup_damage;
 mod batch;
 mod batch_jobs;
 mod both_stores;
@@ -49,6 +51,8 @@ mod refusals;
 mod refused_files;
 mod replicas;
 mod requests;
+mod restore;
+mod restore_kill;
 mod scenarios;
 mod sent_statements;
 mod settings;

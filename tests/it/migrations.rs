@@ -10,7 +10,7 @@ use support::backend::{observation, rows_of};
 use support::server::open_sqlite;
 
 /// What the first schema had otherwise: who owns a value was a table, with an index of its own order.
-const BACK_TO_THE_FIRST: &str = "
+pub(crate) const BACK_TO_THE_FIRST: &str = "
     CREATE TABLE owners (
         workspace  INTEGER NOT NULL,
         kind       TEXT    NOT NULL,
