@@ -18,6 +18,8 @@ mod connections;
 mod dashboard;
 mod deployment;
 mod disk_full;
+mod doctor;
+mod doctor_postgres;
 mod drill;
 mod export;
 mod faulty_server;
