@@ -17,7 +17,7 @@ use tempfile::{TempDir, TempPath};
 use crate::check::count;
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, put, say, start_log};
+use crate::{CommonArguments, Outcome, log, put, say};
 
 pub(crate) use seal::{Opened, open};
 pub(crate) use verify::{Verdict, Verified, verify};
@@ -34,7 +34,7 @@ pub(crate) struct BackupArguments {
 }
 
 pub(crate) async fn run(arguments: BackupArguments) -> anyhow::Result<Outcome> {
-    start_log("warn")?;
+    log::start("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
     let source = embedded(&database)?;
     let target = &arguments.file;

@@ -18,7 +18,7 @@ use serde::Serialize;
 use self::finding::{Finding, Level};
 use self::installation::Installation;
 use crate::settings::Settings;
-use crate::{CommonArguments, Outcome, put, start_log};
+use crate::{CommonArguments, Outcome, log, put};
 
 #[derive(clap::Args)]
 pub(crate) struct DoctorArguments {
@@ -58,7 +58,7 @@ struct Report {
 
 pub(crate) async fn run(arguments: DoctorArguments) -> anyhow::Result<Outcome> {
     // What others log on the way is told as findings.
-    start_log("off")?;
+    log::start("off")?;
     let installation = Installation::look(arguments.settings, arguments.common.config).await;
     let report = judge(&installation);
     if arguments.json {

@@ -15,11 +15,16 @@ pub(crate) fn start(filter: &str) -> anyhow::Result<()> {
     start_as(LogFormat::Text, filter)
 }
 
+/// What `--log` means.
+pub(crate) fn filter(filter: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|_| {
+        anyhow::anyhow!("`--log` is no log filter\nhint: try `info`, or `selfsame_service=debug,warn`")
+    })
+}
+
 /// Begins to log.
 pub(crate) fn start_as(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|_| {
-        anyhow::anyhow!("`--log` is no log filter\nhint: try `info`, or `selfsame_service=debug,warn`")
-    })?;
+    let filter = self::filter(filter)?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)

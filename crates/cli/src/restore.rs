@@ -9,7 +9,7 @@ use crate::backup::{Opened, Verdict, Verified, embedded, open, scratch, told, ve
 use crate::check::count;
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
-use crate::{CommonArguments, Outcome, put, say, start_log};
+use crate::{CommonArguments, Outcome, log, put, say};
 
 const NOT_SEALED: &str = "it doesn't end as `selfsame backup` ends a file: it was cut off, or made by something else, \
      for which there is --unsealed";
@@ -35,7 +35,7 @@ pub(crate) struct RestoreArguments {
 }
 
 pub(crate) async fn run(arguments: RestoreArguments) -> anyhow::Result<Outcome> {
-    start_log("warn")?;
+    log::start("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
     let path = absolute(embedded(&database)?)?;
     let backup = &arguments.file;

@@ -15,6 +15,5 @@ mod seldom;
 
 pub use clock::{Clock, SystemClock};
 pub use engine::{ANSWER_CONTACTS_MAX, Engine, EngineSettings, IdentifyError, Together};
-pub use metrics::set_population;
 pub use readiness::{Readiness, Reason};
 pub use seldom::Seldom;

@@ -20,8 +20,6 @@ const QUEUE: &str = "selfsame_queue_observations";
 const QUEUE_MAX: &str = "selfsame_queue_observations_max";
 const QUEUE_WAIT: &str = "selfsame_queue_wait_seconds";
 const STORE_ERRORS: &str = "selfsame_store_errors_total";
-const CONTACTS: &str = "selfsame_contacts";
-const IDENTITIES: &str = "selfsame_identities";
 
 /// The events that observations make, in the order of [`place_of`].
 const EVENT_KINDS: [&str; 3] = ["created", "attached", "merged"];
@@ -129,14 +127,6 @@ impl Drop for Places {
     }
 }
 
-/// Tells how many contacts and identities a workspace has, deleted contacts left out.
-///
-/// `workspace` is its name: one series for each workspace, and never a value of a customer.
-pub fn set_population(workspace: &str, contacts: u64, identities: u64) {
-    gauge!(CONTACTS, "workspace" => workspace.to_owned()).set(contacts as f64);
-    gauge!(IDENTITIES, "workspace" => workspace.to_owned()).set(identities as f64);
-}
-
 fn place_of(outcome: &Outcome) -> Option<usize> {
     match outcome {
         Outcome::Created { .. } => Some(0),
@@ -168,6 +158,4 @@ fn describe() {
     describe_gauge!(QUEUE_MAX, "The most observations that may wait, of one workspace.");
     describe_histogram!(QUEUE_WAIT, Unit::Seconds, "Time that a change waited for a transaction to take it.");
     describe_counter!(STORE_ERRORS, "Calls of the store that failed, by what was asked and how it failed.");
-    describe_gauge!(CONTACTS, "Live contacts of a workspace.");
-    describe_gauge!(IDENTITIES, "Identities of a workspace.");
 }

@@ -4,13 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::CONTENT_TYPE;
-use selfsame_api::{ApiSettings, ResponseSpelling, answer, router};
+use selfsame_api::{Api, ApiSettings, Measurements, ResponseSpelling, answer, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Engine, EngineSettings, SystemClock};
 use selfsame_store::{Migrations, WorkspaceKey};
@@ -35,7 +34,7 @@ pub(super) fn folder_in_memory() -> TempDir {
 }
 
 /// The API of a new, empty database, with its store and its folder.
-pub(super) fn api() -> (Router, Arc<GatedStore>, TempDir) {
+pub(super) fn api() -> (Api, Arc<GatedStore>, TempDir) {
     let folder = folder_in_memory();
     let store = SqliteStore::open(&folder.path().join("selfsame.db"), Migrations::Apply);
     let store = store.unwrap_or_else(|error| panic!("{error}"));
@@ -47,6 +46,7 @@ pub(super) fn api() -> (Router, Arc<GatedStore>, TempDir) {
         response_spelling: ResponseSpelling::Original,
         body_timeout: Duration::from_secs(30),
         actor: Actor::named("POST /identify"),
+        measurements: Measurements::none(),
     };
     (router(engine, settings), store, folder)
 }
@@ -59,7 +59,7 @@ pub(super) fn runtime() -> Runtime {
 /// A router over a database of its own.
 pub(super) struct Door {
     runtime: Runtime,
-    router: Router,
+    api: Api,
     store: Arc<GatedStore>,
     requests: usize,
     _folder: TempDir,
@@ -68,8 +68,8 @@ pub(super) struct Door {
 impl Door {
     pub(super) fn new() -> Self {
         let runtime = runtime();
-        let (router, store, folder) = runtime.block_on(async { api() });
-        Self { runtime, router, store, requests: 0, _folder: folder }
+        let (api, store, folder) = runtime.block_on(async { api() });
+        Self { runtime, api, store, requests: 0, _folder: folder }
     }
 
     /// Whether it has been asked often enough.
@@ -86,7 +86,7 @@ impl Door {
     pub(super) fn ask(&mut self, request: Request<Body>) -> Reply {
         self.requests += 1;
         self.runtime.block_on(async {
-            let (head, body) = answer(self.router.clone(), request).await.into_parts();
+            let (head, body) = answer(&self.api, request).await.into_parts();
             let body = body.collect().await.expect("an answer comes to its end").to_bytes();
             Reply { status: head.status.as_u16(), headers: head.headers, body }
         })

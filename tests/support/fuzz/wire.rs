@@ -53,11 +53,16 @@ impl Wire {
         let runtime = runtime();
         let (dial, dialled) = mpsc::channel(1);
         let folder = runtime.block_on(async {
-            let (router, _, folder) = api();
+            let (api, _, folder) = api();
             // Longer than our patience: nothing here may end by a time limit.
             let limit = PATIENCE * 2;
-            let settings = ServerSettings { header_timeout: limit, drain_timeout: limit };
-            tokio::spawn(serve(Dialled(dialled), router, settings, std::future::pending()));
+            let settings = ServerSettings {
+                header_timeout: limit,
+                send_timeout: limit,
+                connections_max: CONNECTIONS_MAX,
+                drain_timeout: limit,
+            };
+            tokio::spawn(serve(Dialled(dialled), api, settings, std::future::pending()));
             folder
         });
         Self { runtime, dial, connections: 0, _folder: folder }

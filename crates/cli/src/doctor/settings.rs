@@ -4,7 +4,7 @@ use super::Check;
 use super::finding::{Finding, ok, problem, problem_of, warning};
 use super::installation::Installation;
 use crate::database::Database;
-use crate::log_filter;
+use crate::log;
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "settings", judge: readable },
@@ -52,7 +52,7 @@ fn private(installation: &Installation) -> Vec<Finding> {
 
 fn log(installation: &Installation) -> Vec<Finding> {
     let filter = installation.settings.log.as_deref().unwrap_or("info");
-    match log_filter(filter) {
+    match log::filter(filter) {
         Err(error) => vec![problem_of(&error.to_string(), "try `info`")],
         Ok(_) if filter.contains("trace") => vec![warning(
             format!("`{filter}` logs all that libraries say, which may name customers"),
