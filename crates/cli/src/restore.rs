@@ -109,10 +109,10 @@ fn put_in(place: &Place, staged: &Path, verified: &Verified) -> anyhow::Result<(
     Ok(())
 }
 
-/// `shop.db.before-restore-20261122T132900Z`, in the database's folder.
+/// `shop.db.before-restore-20261122T132900.123Z`, in the database's folder.
 fn kept_name(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
-    name.push(jiff::Timestamp::now().strftime(".before-restore-%Y%m%dT%H%M%SZ").to_string());
+    name.push(jiff::Timestamp::now().strftime(".before-restore-%Y%m%dT%H%M%S%.3fZ").to_string());
     name.into()
 }
 

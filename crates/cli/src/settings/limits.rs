@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 /// The limits of `serve`, each perhaps not given.
-#[derive(clap::Args, Deserialize, Default)]
+#[derive(Clone, Copy, clap::Args, Deserialize, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct LimitSettings {
     /// The most connections that are open; one more is answered 503. Less, if fewer files may be open [default: 20000]

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Deserialize;
 
 /// What is said, and where to.
-#[derive(clap::Args, Deserialize, Default)]
+#[derive(Clone, Copy, clap::Args, Deserialize, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct TelemetrySettings {
     /// How the log is written: text for people, json for programs, an object a line [default: text]
