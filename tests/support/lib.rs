@@ -6,6 +6,7 @@
 
 pub mod acknowledged;
 pub mod adoption_model;
+pub mod attack;
 pub mod backend;
 pub mod captured;
 pub mod client;
@@ -26,10 +27,14 @@ pub mod judge;
 pub mod linearizability;
 pub mod load;
 pub mod model;
+pub mod offered;
+pub mod one_at_a_time;
+pub mod open_files;
 pub mod original;
 pub mod original_database;
 pub mod postgres;
 pub mod prisma;
+pub mod prober;
 pub mod process;
 pub mod prometheus;
 pub mod random;

@@ -109,6 +109,23 @@ impl ServerProcess {
         self.child.id()
     }
 
+    /// How much memory it holds now, in KiB.
+    pub fn memory_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    /// The most memory that it ever held, in KiB.
+    pub fn memory_peak_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    fn status_kib(&self, name: &str) -> u64 {
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("it runs, on Linux");
+        let value = status.lines().find_map(|line| line.strip_prefix(name)?.strip_suffix("kB"));
+        value.and_then(|kib| kib.trim().parse().ok()).expect("the kernel tells the memory of a process")
+    }
+
     /// What it has said on standard error so far; all of it once it has ended.
     pub fn said(&self) -> String {
         self.said.lock().expect("nothing panics while it holds this").clone()

@@ -90,6 +90,21 @@ impl RawConnection {
         }
     }
 
+    /// All that came in, when the server has closed the connection, or has heard from us that there is no more after it
+    /// has answered something. It may be cut off at any time.
+    pub async fn read_answers(mut self) -> String {
+        if let Ok(1..) = self.read_patiently().await {
+            let _ = poll_fn(|context| Pin::new(&mut self.stream).poll_shutdown(context)).await;
+            while let Ok(1..) = self.read_patiently().await {}
+        }
+        self.received_text()
+    }
+
+    /// Sends as much of `bytes` as the server takes, and waits for nothing.
+    pub fn send_what_fits(&mut self, bytes: &[u8]) {
+        let _ = self.stream.try_write(bytes);
+    }
+
     async fn read_patiently(&mut self) -> io::Result<usize> {
         match tokio::time::timeout(PATIENCE, self.read_some()).await {
             Ok(result) => result,
@@ -134,4 +149,11 @@ pub async fn exchange(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
     let mut connection = RawConnection::open(address).await;
     connection.send(bytes).await;
     connection.read_to_end().await
+}
+
+/// Sends as much of `bytes` as the server wants, on a connection of their own, and returns what it answers.
+pub async fn provoke(address: SocketAddr, bytes: impl AsRef<[u8]>) -> String {
+    let connection = RawConnection::open(address).await;
+    let _ = connection.write_all(bytes.as_ref()).await;
+    connection.read_answers().await
 }

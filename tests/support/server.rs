@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::serve::Listener;
 use selfsame_api::{ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Clock, Engine, EngineSettings, SystemClock};
@@ -52,6 +53,15 @@ pub struct TestServer {
 impl TestServer {
     /// Serves `store` on a free port of loopback.
     pub async fn start(store: Arc<dyn Store>, options: ServerOptions) -> Self {
+        Self::start_taking(TcpAcceptor::new, store, options).await
+    }
+
+    /// The same, with connections taken in a way of its own.
+    pub async fn start_taking<L: Listener>(
+        take: impl FnOnce(TcpListener) -> L,
+        store: Arc<dyn Store>,
+        options: ServerOptions,
+    ) -> Self {
         let engine = Engine::start(store, options.clock, WorkspaceKey::DEFAULT, options.engine);
         let settings = ApiSettings {
             response_spelling: options.response_spelling,
@@ -69,7 +79,7 @@ impl TestServer {
             drain_timeout: Duration::from_secs(20),
         };
         let serving = tokio::spawn(selfsame_api::serve(
-            TcpAcceptor::new(listener),
+            take(listener),
             router(engine.clone(), settings),
             server,
             async move { drop(stopping.wait_for(|stop| *stop).await) },

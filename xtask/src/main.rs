@@ -15,7 +15,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test    install what the tests need, then run all of them
-  prove   run the same harnesses at full size, and print what each has proved
+  prove   run the same harnesses at full size, or those whose name holds NAME: [NAME]; and print what each has proved
   fuzz    search the fuzz targets with libFuzzer: [--seconds N] [TARGET…], by default 60 s for each
   supply  check licences, sources, versions and advisories of all that the program is built of
   dist    build the program reproducibly into dist/, with its digest and its bill of materials;
@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         arguments.split_first().map_or(("", &[][..]), |(first, rest)| (first.as_str(), rest));
     let result = match command {
         "test" => test(),
-        "prove" => prove(),
+        "prove" => prove(rest.first().map(String::as_str)),
         "fuzz" => Wanted::parse(rest).and_then(|wanted| fuzz(&wanted)).map(drop),
         "supply" => supply_chain::check(),
         "dist" if rest == ["--twice"] => dist::prove_equal().map(|line| println!("{line}")),
@@ -62,8 +62,9 @@ fn test() -> Result<(), String> {
     run(cargo(&["nextest", "run", "--workspace", "--no-fail-fast"]))
 }
 
-/// The harnesses at full size and the fuzz targets, one after the other, and their lines together at the end.
-fn prove() -> Result<(), String> {
+/// The harnesses at full size and the fuzz targets, one after the other, and their lines together at the end; or the
+/// harnesses alone whose name holds `name`.
+fn prove(name: Option<&str>) -> Result<(), String> {
     tools::install_missing()?;
     run(cargo(&["build", "--release", "--package", "selfsame"]))?;
     let mut nextest = cargo(&[
@@ -79,7 +80,7 @@ fn prove() -> Result<(), String> {
         "--no-capture",
         "--no-fail-fast",
     ]);
-    nextest.env("SELFSAME_TEST_SIZE", "full").stdout(Stdio::piped());
+    nextest.args(name).env("SELFSAME_TEST_SIZE", "full").stdout(Stdio::piped());
     let mut child = nextest.spawn().map_err(|error| format!("can't run {nextest:?}: {error}"))?;
     let output = child.stdout.take().ok_or("the runner has no output")?;
     let mut proved = Vec::new();
@@ -91,10 +92,13 @@ fn prove() -> Result<(), String> {
         }
     }
     let status = child.wait().map_err(|error| format!("can't wait for the runner: {error}"))?;
-    let equal = dist::prove_equal();
-    proved.extend(equal.iter().cloned());
-    let searched = fuzz(&Wanted { seconds: PROVE_FUZZ_SECONDS, targets: Vec::new() });
-    proved.extend(searched.iter().flatten().cloned());
+    let (mut equal, mut searched) = (Ok(String::new()), Ok(Vec::new()));
+    if name.is_none() {
+        equal = dist::prove_equal();
+        proved.extend(equal.iter().cloned());
+        searched = fuzz(&Wanted { seconds: PROVE_FUZZ_SECONDS, targets: Vec::new() });
+        proved.extend(searched.iter().flatten().cloned());
+    }
     println!("\n{}", proved.join("\n"));
     equal?;
     searched?;
