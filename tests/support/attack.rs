@@ -74,7 +74,7 @@ impl Attack {
         Self::Garbage,
     ];
 
-    /// Attacks the server at `address`, which knows the first [`PIPELINED`] people of [`fill`].
+    /// Attacks the server at `address`, which knows as many people of [`fill`] as are sent in one write.
     pub async fn run(self, address: SocketAddr, strength: Strength, random: &mut Random) {
         match self {
             Self::Idle | Self::SlowHeads | Self::SlowBodies | Self::StalledReaders => {

@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes};
 use futures_util::stream;
 use http_body_util::BodyExt;
 use hyper::Request;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_TYPE, HOST};
 use selfsame_api::{Api, ApiSettings, Measurements, ResponseSpelling, answer, router};
 use selfsame_rules::Actor;
 use selfsame_service::{Engine, EngineSettings, SystemClock};
@@ -112,5 +112,6 @@ impl Door {
 }
 
 fn post(path: &str, content_type: &str, body: Body) -> Request<Body> {
-    Request::post(path).header(CONTENT_TYPE, content_type).body(body).expect("a plain request")
+    let request = Request::post(path).header(HOST, "localhost").header(CONTENT_TYPE, content_type);
+    request.body(body).expect("a plain request")
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use axum::body::{Body, Bytes};
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HOST, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 
 use super::documented::assert_problem;
@@ -30,7 +30,8 @@ pub(super) fn request_headers(data: &[u8]) {
     });
 }
 
-/// `METHOD PATH`, a line for each header, a blank line, the body. Nothing if HTTP has no such request.
+/// `METHOD PATH`, a line for each header, a blank line, the body. Nothing if HTTP has no such request. Where no `Host` is
+/// named, the usual one is: without any, nothing else of a request would be looked at.
 fn request(data: &[u8]) -> Option<Request<Body>> {
     let mut lines = data.splitn(2, |byte| *byte == b'\n');
     let mut words = lines.next()?.splitn(2, |byte| *byte == b' ');
@@ -42,7 +43,9 @@ fn request(data: &[u8]) -> Option<Request<Body>> {
         let line = lines.next()?;
         rest = lines.next().unwrap_or_default();
         if line.is_empty() {
-            return request.body(Bytes::copy_from_slice(rest).into()).ok();
+            let mut request = request.body(Bytes::copy_from_slice(rest).into()).ok()?;
+            request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("localhost"));
+            return Some(request);
         }
         let colon = line.iter().position(|byte| *byte == b':')?;
         let name = HeaderName::from_bytes(&line[..colon]).ok()?;
