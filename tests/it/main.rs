@@ -65,5 +65,6 @@ mod settings;
 mod shop;
 mod statement_log;
 mod tidy;
+mod traces;
 mod unfinished_merges;
 mod versions;

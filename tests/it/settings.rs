@@ -292,6 +292,10 @@ fn help_of_serve_explains_each_setting() {
               What is logged: error, warn, info, debug, or a filter of tracing's [default: info] [env: SELFSAME_LOG=]
           --log-format <FORMAT>
               How the log is written: text for people, json for programs, an object a line [default: text] [env: SELFSAME_LOG_FORMAT=] [possible values: text, json]
+          --otlp-endpoint <URL>
+              Send traces to this collector, by OTLP over HTTP; the other `OTEL_` variables count too [env: OTEL_EXPORTER_OTLP_ENDPOINT]
+          --trace-ratio <RATIO>
+              The share of requests, from 0 to 1, of which traces are kept where the caller doesn't say [default: 1] [env: OTEL_TRACES_SAMPLER_ARG=]
           --config <FILE>
               A TOML file of settings, named as the flags are [default: selfsame.toml, if it is there] [env: SELFSAME_CONFIG=]
       -h, --help

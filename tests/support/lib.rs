@@ -11,6 +11,7 @@ pub mod backend;
 pub mod captured;
 pub mod client;
 pub mod clock;
+pub mod collector;
 pub mod crowd;
 pub mod databases;
 pub mod deadline;

@@ -37,7 +37,8 @@ pub fn run(folder: &Path, arguments: &[&str]) -> Output {
 pub fn clean<'command>(command: &'command mut Command, folder: &Path) -> &'command mut Command {
     for (name, _) in std::env::vars_os() {
         let name = name.to_string_lossy();
-        if name.starts_with("SELFSAME_") || ["HOST", "PORT", "DATABASE_URL"].contains(&name.as_ref()) {
+        let ours = name.starts_with("SELFSAME_") || name.starts_with("OTEL_");
+        if ours || ["HOST", "PORT", "DATABASE_URL"].contains(&name.as_ref()) {
             command.env_remove(name.as_ref());
         }
     }

@@ -14,6 +14,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::{StreamExt, stream};
 use selfsame_rules::Actor;
 use selfsame_service::Together;
+use tracing::{Instrument, Span};
 
 use crate::body::{check_encoding, is_utf8_of};
 use crate::contact_body::write_contact;
@@ -80,21 +81,29 @@ async fn answer(state: Arc<ApiState>, request: Request, request_id: RequestId) -
 /// The first job's answers, and those of the jobs after it, each read and done as the client takes them.
 fn stream(first: Vec<u8>, jobs: Jobs, answers: Answers) -> Body {
     let first = stream::iter([Ok::<_, Infallible>(Bytes::from(first))]);
-    let others = stream::unfold(Some((jobs, answers)), |rest| async {
-        let (mut jobs, answers) = rest?;
-        match jobs.next().await {
-            Ok(None) => None,
-            Ok(Some(job)) => {
-                let lines = match answers.results(job, &mut jobs).await {
-                    Ok(lines) => lines,
-                    Err((job, problem)) => answers.refusals(&job, &problem),
-                };
-                Some((Ok(Bytes::from(lines)), Some((jobs, answers))))
-            }
-            Err(broken_off) => Some((Ok(Bytes::from(answers.end_early(&broken_off))), None)),
-        }
-    });
+    // The request goes on for as long as its body comes.
+    let span = Span::current();
+    let others = stream::unfold(Some((jobs, answers)), move |rest| next(rest).instrument(span.clone()));
     Body::from_stream(first.chain(others))
+}
+
+/// What of a body has not been answered.
+type Rest = Option<(Jobs, Answers)>;
+
+/// The next job's answers, and what is left.
+async fn next(rest: Rest) -> Option<(Result<Bytes, Infallible>, Rest)> {
+    let (mut jobs, answers) = rest?;
+    match jobs.next().await {
+        Ok(None) => None,
+        Ok(Some(job)) => {
+            let lines = match answers.results(job, &mut jobs).await {
+                Ok(lines) => lines,
+                Err((job, problem)) => answers.refusals(&job, &problem),
+            };
+            Some((Ok(Bytes::from(lines)), Some((jobs, answers))))
+        }
+        Err(broken_off) => Some((Ok(Bytes::from(answers.end_early(&broken_off))), None)),
+    }
 }
 
 impl Answers {

@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use selfsame_service::Seldom;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
+use tracing::Span;
 
 use crate::finish::finish;
 use crate::problem::Problem;
@@ -57,5 +58,5 @@ impl Crowded {
 }
 
 async fn refuse(request: Request<Incoming>) -> Result<axum::response::Response, Infallible> {
-    Ok(finish(Problem::too_many_connections().into_response(), request.method()).0)
+    Ok(finish(Problem::too_many_connections().into_response(), request.method(), &Span::none()).0)
 }

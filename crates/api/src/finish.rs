@@ -21,12 +21,14 @@ use futures_util::future::{Either, Ready, ready};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::Service;
+use tracing::Span;
 
 use crate::framing;
 use crate::metrics::{Measured, RequestMetrics};
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 use crate::router::Api;
+use crate::trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -50,6 +52,7 @@ pub(crate) struct Finishing {
     metrics: Arc<RequestMetrics>,
     measured: Measured,
     begun: Instant,
+    span: Span,
     answered: bool,
 }
 
@@ -71,6 +74,8 @@ impl Finishing {
     {
         let method = request.method().clone();
         let measured = api.metrics.measured(&method, request.uri().path());
+        let (word, route) = api.metrics.words(measured);
+        let span = trace::begin(word, route, request.headers());
         let answering = match framing::refusal(&request) {
             Some(refusal) => Either::Left(ready(Ok(refusal))),
             // A router is always ready, and a clone of one is another handle on it.
@@ -80,6 +85,7 @@ impl Finishing {
             metrics: Arc::clone(&api.metrics),
             measured,
             begun: Instant::now(),
+            span,
             answered: false,
             answering,
             method,
@@ -91,11 +97,13 @@ impl Future for Finishing {
     type Output = Result<Response, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let answering = Pin::new(&mut self.answering);
+        let Self { answering, span, .. } = &mut *self;
+        let (answering, span) = (Pin::new(answering), span.enter());
         // After a panic this future is not polled again, and what others share is left to their own care.
         let polled = catch_unwind(AssertUnwindSafe(|| answering.poll(context)));
         let Ok(response) = std::task::ready!(polled.unwrap_or_else(|_| Poll::Ready(Ok(panicked()))));
-        let (response, code) = finish(response, &self.method);
+        drop(span);
+        let (response, code) = finish(response, &self.method, &self.span);
         self.metrics.answered(self.measured, response.status(), code, self.begun.elapsed());
         self.answered = true;
         Poll::Ready(Ok(response))
@@ -106,6 +114,7 @@ impl Drop for Finishing {
     fn drop(&mut self) {
         if !self.answered {
             self.metrics.abandoned(self.measured);
+            trace::abandon(&self.span);
         }
     }
 }
@@ -117,7 +126,11 @@ pub async fn answer(api: &Api, request: Request<Body>) -> Response {
 }
 
 /// The finished answer, and its code if it is a problem.
-pub(crate) fn finish(mut response: Response, method: &Method) -> (Response, Option<&'static str>) {
+pub(crate) fn finish(
+    mut response: Response,
+    method: &Method,
+    span: &Span,
+) -> (Response, Option<&'static str>) {
     let extensions = response.extensions_mut();
     let request_id = extensions.remove().unwrap_or_else(RequestId::new);
     let problem = extensions.remove::<Problem>();
@@ -132,7 +145,9 @@ pub(crate) fn finish(mut response: Response, method: &Method) -> (Response, Opti
         headers.insert(name, value.clone());
     }
     headers.insert(REQUEST_ID, request_id.header_value());
-    (response, problem.map(|problem| problem.code))
+    let code = problem.map(|problem| problem.code);
+    trace::end(span, request_id, response.status(), code);
+    (response, code)
 }
 
 /// A handler that panicked: a fault of ours like any other. The panic hook has told the log where.

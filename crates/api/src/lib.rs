@@ -24,6 +24,7 @@ mod problem;
 mod request_id;
 mod router;
 mod server;
+mod trace;
 
 pub use accept::TcpAcceptor;
 pub use contact_body::ResponseSpelling;

@@ -85,6 +85,11 @@ impl RequestMetrics {
         Measured { route, method: place_of(method) }
     }
 
+    /// The words for a request's method and route.
+    pub(crate) fn words(&self, of: Measured) -> (&'static str, &'static str) {
+        (METHODS[of.method], self.routes[of.route].template)
+    }
+
     /// Counts a request that was answered; `code` is that of its problem.
     pub(crate) fn answered(
         &self,

@@ -19,6 +19,7 @@ mod open_files;
 mod restore;
 mod serve;
 mod settings;
+mod traces;
 
 use std::collections::HashMap;
 use std::io::{self, Write};

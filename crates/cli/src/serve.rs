@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use crate::database::Database;
 use crate::settings::{LogFormat, Settings, load_file};
+use crate::traces::Traces;
 use crate::{CommonArguments, Outcome, command_socket, log, measure, open_files, say};
 
 /// The most commands that are served at once.
@@ -33,7 +34,8 @@ pub(crate) struct ServeArguments {
 pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let settings = arguments.settings.or(load_file(arguments.common.config.as_deref())?);
     let log_format = settings.telemetry.log_format.unwrap_or_default();
-    log::start_as(log_format, settings.log.as_deref().unwrap_or("info"))?;
+    let traces = Traces::start(&settings.telemetry)?;
+    log::start_as(log_format, settings.log.as_deref().unwrap_or("info"), traces.listener())?;
     let database = Database::chosen_by(&settings.database)?;
     let addresses = addresses(&settings).await?;
 
@@ -82,7 +84,9 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     if let Some(Err(error)) = socket.map(std::fs::remove_file) {
         tracing::debug!(%error, "the socket for commands was gone already");
     }
-    engine.drain().await?;
+    let drained = engine.drain().await;
+    traces.flush().await;
+    drained?;
     tracing::info!("ended");
     Ok(Outcome::Done)
 }

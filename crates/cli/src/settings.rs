@@ -15,7 +15,7 @@ use selfsame_api::ResponseSpelling;
 use serde::Deserialize;
 
 use self::limits::LimitSettings;
-pub(crate) use self::telemetry::{LogFormat, TelemetrySettings};
+pub(crate) use self::telemetry::{LogFormat, Ratio, TelemetrySettings};
 
 /// Every setting of `serve`, each perhaps not given. The other commands use `database_url` alone.
 #[derive(clap::Args, Deserialize, Default)]

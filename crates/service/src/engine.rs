@@ -6,6 +6,7 @@ use std::time::Duration;
 use selfsame_rules::{Identities, IdentityView, Observation, contacts_in_answers, recognise};
 use selfsame_store::{Store, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
+use tracing::{Instrument, info_span};
 
 use crate::Clock;
 use crate::metrics::{EngineMetrics, Operation};
@@ -156,7 +157,9 @@ impl Engine {
                 contacts = contacts_in_answers(identities, &observations);
             }
         };
-        let looked = timeout_at(deadline, self.store.look(self.workspace, identifiers, &mut look)).await;
+        let looking = self.store.look(self.workspace, identifiers, &mut look);
+        let span = info_span!(target: "selfsame_trace", "look-up", observations = observations.len());
+        let looked = timeout_at(deadline, looking.instrument(span)).await;
         self.metrics.look.record(begun.elapsed());
         let looked = looked.unwrap_or_else(|_| Err(StoreError::Unavailable(too_slow())));
         looked.inspect_err(|error| self.metrics.count_error(Operation::Look, error))?;

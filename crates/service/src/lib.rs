@@ -12,6 +12,7 @@ mod pace;
 mod queue;
 mod readiness;
 mod seldom;
+mod steps;
 
 pub use clock::{Clock, SystemClock};
 pub use engine::{ANSWER_CONTACTS_MAX, Engine, EngineSettings, IdentifyError, Together};

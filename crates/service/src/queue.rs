@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::metrics::{EngineMetrics, Operation, Places};
 use crate::pace::Pace;
 use crate::readiness::Standing;
+use crate::steps::{WaitingStep, WritingStep};
 use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError, Seldom};
 
 /// Observations that came together, of which at least one changes something, and who waits for their answers.
@@ -27,6 +28,7 @@ struct Job {
     /// Their places in the queue; free again when the job is taken out of it.
     places: Places,
     came: Instant,
+    step: WaitingStep,
     answer: oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>,
 }
 
@@ -112,7 +114,8 @@ impl Queue {
         }
         let (answer, answered) = oneshot::channel();
         let (places, came) = (self.metrics.waiting(places), Instant::now());
-        if !self.waiting.add(Job { observations, contacts, places, came, answer }) {
+        let step = WaitingStep::begin(observations.len());
+        if !self.waiting.add(Job { observations, contacts, places, came, step, answer }) {
             return Err(IdentifyError::ShuttingDown);
         }
         answered.await.unwrap_or(Err(IdentifyError::ShuttingDown))
@@ -242,7 +245,7 @@ impl Committer {
             metrics.commit.record(ended - begun);
             standing.written(written.as_ref().map(|_| ()));
             let askers = std::mem::take(&mut *askers.lock().expect("nothing panics while it holds this"));
-            let count: usize = askers.iter().map(|(count, _)| count).sum();
+            let count: usize = askers.iter().map(|asker| asker.count).sum();
             metrics.batch.record(count as f64);
             let result = match written {
                 Ok(plan) => {
@@ -314,12 +317,12 @@ impl Batch {
             && self.contacts + job.contacts <= ANSWER_CONTACTS_MAX
     }
 
-    fn add(&mut self, Job { observations, contacts, places, came, answer }: Job) {
+    fn add(&mut self, Job { observations, contacts, places, came, step, answer }: Job) {
         self.contacts += contacts;
         drop(places);
         self.metrics.queue_wait.record(came.elapsed());
         let mut askers = self.askers.lock().expect("nothing panics while it holds this");
-        askers.push((observations.len(), answer));
+        askers.push(Asker { count: observations.len(), step: step.write(), answer });
         self.observations.extend(observations);
     }
 }
@@ -333,21 +336,19 @@ struct Done {
 impl Done {
     /// Tells those who wait for it. Whoever asked may have gone; the change is made all the same.
     fn answer(self) {
-        match self.result {
-            Ok(views) => {
-                let mut views = views.into_iter();
-                for (count, answer) in self.askers {
-                    let _ = answer.send(Ok(views.by_ref().take(count).collect()));
-                }
-            }
-            Err(error) => {
-                for (_, answer) in self.askers {
-                    let _ = answer.send(Err(error.clone().into()));
-                }
-            }
+        let together = self.askers.iter().map(|asker| asker.count).sum();
+        let mut result = self.result.map(Vec::into_iter);
+        for Asker { count, step, answer } in self.askers {
+            step.end(together);
+            let own = result.as_mut().map(|views| views.by_ref().take(count).collect());
+            let _ = answer.send(own.map_err(|error| error.clone().into()));
         }
     }
 }
 
-/// How many of a batch's observations somebody brought, and where their answers go.
-type Asker = (usize, oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>);
+/// Who waits for a batch: how many of its observations they brought, and where their answers go.
+struct Asker {
+    count: usize,
+    step: WritingStep,
+    answer: oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>,
+}
