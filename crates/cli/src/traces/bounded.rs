@@ -3,7 +3,7 @@
 //! The SDK's own queue is bounded as well, but drops in silence.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use opentelemetry::Context;
@@ -21,7 +21,8 @@ pub(super) struct Bounded {
     batches: BatchSpanProcessor,
     waiting: Arc<AtomicUsize>,
     waiting_max: usize,
-    dropped: Seldom,
+    dropped: AtomicU64,
+    told: Seldom,
 }
 
 /// An exporter whose spans no longer wait once it is done with them.
@@ -38,7 +39,7 @@ impl Bounded {
         let exporter = Counted { exporter, waiting: Arc::clone(&waiting) };
         let config = BatchConfigBuilder::default().with_max_queue_size(waiting_max).build();
         let batches = BatchSpanProcessor::builder(exporter).with_batch_config(config).build();
-        Self { batches, waiting, waiting_max, dropped: Seldom::default() }
+        Self { batches, waiting, waiting_max, dropped: AtomicU64::new(0), told: Seldom::default() }
     }
 }
 
@@ -52,7 +53,8 @@ impl SpanProcessor for Bounded {
             return self.batches.on_end(span);
         }
         self.waiting.fetch_sub(1, Ordering::Relaxed);
-        if let Some(times) = self.dropped.times() {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        if let Some(times) = self.told.times() {
             tracing::warn!(times, "spans were dropped: as many wait to be sent as may");
         }
     }
@@ -62,6 +64,10 @@ impl SpanProcessor for Bounded {
     }
 
     fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        if dropped > 0 {
+            tracing::warn!(dropped, "since the start, so many spans found no room among those that wait");
+        }
         self.batches.shutdown_with_timeout(timeout)
     }
 
