@@ -46,7 +46,11 @@ impl Adoption {
     pub fn head(&self) -> Head {
         let ids = self.events.iter().filter_map(|event| match &event.outcome {
             Outcome::Adopted { contact, .. } => Some(contact.id),
-            Outcome::Created { .. } | Outcome::Attached { .. } | Outcome::Merged { .. } => None,
+            Outcome::Created { .. }
+            | Outcome::Attached { .. }
+            | Outcome::Merged { .. }
+            | Outcome::KeyChanged(_)
+            | Outcome::WorkspaceChanged(_) => None,
         });
         match self.events.last() {
             None => Head::EMPTY,

@@ -104,6 +104,7 @@ pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
             tables.insert_contact(row)?;
             own(event, contact, tables)
         }
+        Outcome::KeyChanged(_) | Outcome::WorkspaceChanged(_) => Ok(()),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::{ContactId, IdentifierKind, Precedence, SeenIdentifier, Timestamp};
+use crate::{
+    Changed, ContactId, IdentifierKind, KeyFacts, Precedence, SeenIdentifier, Timestamp, WorkspaceFacts,
+};
 
 /// The place of an event in its workspace's log, counted from 1 without gaps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,6 +107,10 @@ pub enum Outcome {
         /// What else stood in the row.
         from: AdoptedFrom,
     },
+    /// A key was made or revoked. Changes no contact.
+    KeyChanged(Box<Changed<KeyFacts>>),
+    /// The workspace was made, renamed or erased. Changes no contact by itself.
+    WorkspaceChanged(Box<Changed<WorkspaceFacts>>),
 }
 
 /// What stood in an adopted row and can't be told from the rest of its event. Changes no table.
@@ -157,13 +163,15 @@ pub struct NewContact {
 }
 
 impl Event {
-    /// The word for what happened: `created`, `attached`, `merged` or `adopted`.
+    /// The word for what happened: `created`, `attached`, `merged`, `adopted`, `keyChanged` or `workspaceChanged`.
     pub fn kind(&self) -> &'static str {
         match self.outcome {
             Outcome::Created { .. } => "created",
             Outcome::Attached { .. } => "attached",
             Outcome::Merged { .. } => "merged",
             Outcome::Adopted { .. } => "adopted",
+            Outcome::KeyChanged(_) => "keyChanged",
+            Outcome::WorkspaceChanged(_) => "workspaceChanged",
         }
     }
 }

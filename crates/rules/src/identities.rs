@@ -83,13 +83,15 @@ impl Members {
 
 impl Head {
     /// Where the log stands after `event`, which is its next.
-    pub(crate) fn after(self, event: &Event) -> Self {
+    pub fn after(self, event: &Event) -> Self {
         let given = match &event.outcome {
             Outcome::Created { contact }
             | Outcome::Attached { contact, .. }
             | Outcome::Merged { contact: Some(contact), .. }
             | Outcome::Adopted { contact, .. } => Some(contact.id),
-            Outcome::Merged { contact: None, .. } => None,
+            Outcome::Merged { contact: None, .. } | Outcome::KeyChanged(_) | Outcome::WorkspaceChanged(_) => {
+                None
+            }
         };
         Self {
             last_sequence: event.sequence,

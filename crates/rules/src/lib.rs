@@ -3,7 +3,7 @@
 //! Here live the canonical values ([`Email`], [`Phone`], [`Identifier`]), what a request saw
 //! ([`Observation`]), what is stored ([`Contact`]), what happened ([`Event`]), the decision
 //! ([`decide`]) and what an event does to the tables ([`apply`]); and what becomes of the rows of the service
-//! that ours replaces ([`adopt`]).
+//! that ours replaces ([`adopt`]), and what an administrator can change ([`KeyFacts`], [`WorkspaceFacts`]).
 //!
 //! Deliberately absent: I/O, SQL, HTTP, a clock, randomness, logging, async. Time and stored rows
 //! come in as arguments; a [`Plan`] goes out. So the rules can be read on paper and tested in
@@ -11,6 +11,7 @@
 //!
 //! Source: SEMANTICS, from "Words" to "Events".
 
+mod administration;
 mod adopt;
 mod apply;
 mod contact;
@@ -28,6 +29,7 @@ mod phone;
 mod timestamp;
 mod view;
 
+pub use administration::{Changed, InvalidName, KeyFacts, KeyLimits, Name, Scope, Scopes, WorkspaceFacts};
 pub use adopt::{Adoption, AdoptionReport, AdoptionSettings, Finding, OriginalRow, Precedence, adopt};
 pub use apply::{Tables, apply};
 pub use contact::{Contact, ContactId};

@@ -6,6 +6,8 @@ use std::convert::Infallible;
 
 use selfsame_rules::{Contact, ContactId, Event, Identifier, Tables, Timestamp, apply};
 
+use crate::Counts;
+
 /// The net effect of events on the tables.
 ///
 /// ```
@@ -38,6 +40,14 @@ impl Changes {
             let Ok(()) = apply(event, &mut changes);
         }
         changes
+    }
+
+    /// How many more customers there are than before.
+    pub fn counts(&self) -> Counts {
+        let live = || self.contacts.values().filter(|contact| contact.deleted_at.is_none());
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let primaries = live().filter(|contact| contact.linked_to.is_none()).count();
+        Counts { contacts: count(live().count()), identities: count(primaries) - count(self.moved.len()) }
     }
 
     /// The highest id given, if any was.

@@ -37,6 +37,9 @@ pub enum StoreError {
         /// The schema that this version knows.
         known: i32,
     },
+    /// There is no such workspace, or it was erased.
+    #[error("there is no workspace {0}")]
+    NoWorkspace(crate::WorkspaceKey),
     /// Rows that no sequence of events could have made.
     #[error("the database is damaged: {0}; run `selfsame check`")]
     Incoherent(#[from] Incoherent),

@@ -3,6 +3,8 @@
 //! These shapes are the log's format. A change of them raises [`FORMAT`] and keeps reading the older ones.
 //! Deliberately absent: the columns beside them (sequence, time, kind, cause), which each store has as such.
 
+mod administration;
+
 use std::borrow::Cow;
 
 use selfsame_rules::{
@@ -10,6 +12,8 @@ use selfsame_rules::{
     SeenIdentifier, Sequence, Timestamp, UnborneText,
 };
 use serde::{Deserialize, Serialize};
+
+use administration::{KeyChangedText, WorkspaceChangedText};
 
 /// The version of the shapes below.
 pub const FORMAT: i64 = 1;
@@ -24,7 +28,7 @@ pub struct EventRow {
     pub sequence: i64,
     /// Unix milliseconds, UTC.
     pub at_ms: i64,
-    /// `created`, `attached`, `merged` or `adopted`.
+    /// What [`Event::kind`] says.
     pub kind: String,
     /// [`FORMAT`] when it was written.
     pub format: i64,
@@ -58,6 +62,9 @@ pub enum UnreadableEvent {
     /// It names a kind of identifier that can't exist.
     #[error("it names a kind of identifier that can't exist")]
     InvalidKindName,
+    /// It holds the name of a key, a workspace or a scope that can't be one.
+    #[error("it holds a name that can't be one")]
+    InvalidName,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -184,6 +191,8 @@ pub fn write(event: &Event) -> EventRow {
                 source: source_text(from),
             })
         }
+        Outcome::KeyChanged(changed) => text(&KeyChangedText::of(changed)),
+        Outcome::WorkspaceChanged(changed) => text(&WorkspaceChangedText::of(changed)),
     };
     EventRow {
         sequence: event.sequence.0,
@@ -240,6 +249,14 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
                 observed_at: Timestamp::from_milliseconds(adopted.observed_at),
                 from: source(&adopted.source)?,
             }
+        }
+        "keyChanged" => {
+            let changed: KeyChangedText = parse("outcome", &row.outcome)?;
+            Outcome::KeyChanged(Box::new(changed.read()?))
+        }
+        "workspaceChanged" => {
+            let changed: WorkspaceChangedText = parse("outcome", &row.outcome)?;
+            Outcome::WorkspaceChanged(Box::new(changed.read()?))
         }
         _ => return Err(UnreadableEvent::UnknownKind),
     };

@@ -2,7 +2,7 @@
 //!
 //! Here live the trait [`Store`] with its contract in words, its errors, and the texts in which all stores
 //! keep an event's evidence and outcome ([`event_text`]) and identifiers without a column ([`declared_text`]), and
-//! what events add up to ([`Changes`]). Deliberately absent: any driver, any SQL, any decision. A decision comes in as
+//! what events add up to ([`Changes`]), and who may do what ([`Access`]). Deliberately absent: any driver, any SQL, any decision. A decision comes in as
 //! a function and is called on what was loaded under the lock.
 //!
 //! # The contract
@@ -16,7 +16,10 @@
 //!    up to survive a `kill -9` and a power cut. When it returns an error that isn't
 //!    [`StoreError::OutcomeUnknown`], nothing of the plan is there.
 //! 5. **An empty plan writes nothing.** No row of the database changes.
+//! 6. **Access changes one at a time.** [`Store::administer`] holds the default workspace's lock, and then that of the
+//!    workspace whose log it writes; otherwise as 3 to 5. An erased workspace is neither shown nor written.
 
+mod access;
 mod changes;
 pub mod declared_text;
 mod error;
@@ -28,6 +31,9 @@ use async_trait::async_trait;
 use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Identities, Plan};
 use tokio::sync::mpsc;
 
+pub use access::{
+    Access, AccessChange, AccessDecision, AccessEffect, Counts, KeyDigest, KeyRow, WorkspaceRow,
+};
 pub use changes::Changes;
 pub use error::StoreError;
 
@@ -88,15 +94,35 @@ pub trait Store: Send + Sync + 'static {
         decision: Decision,
     ) -> Result<Plan, StoreError>;
 
+    /// All workspaces and keys, from one snapshot.
+    async fn access(&self) -> Result<Access, StoreError>;
+
+    /// Whether another process may change what [`Store::access`] reads.
+    fn is_written_elsewhere(&self) -> bool {
+        true
+    }
+
+    /// Locks the default workspace and `workspace`, reads the access, decides, and makes the change durable, rows and
+    /// event; returns the change that was carried out.
+    async fn administer(
+        &self,
+        workspace: WorkspaceKey,
+        decision: AccessDecision,
+    ) -> Result<Option<AccessChange>, StoreError>;
+
+    /// Deletes some of what is left of an erased workspace, so that nobody else waits long; true when nothing is left
+    /// but the events of its administration. Of a workspace that isn't erased it deletes nothing.
+    async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError>;
+
     /// Sends everything that `what` names, from one snapshot, in bounded memory, in the order given there.
     ///
-    /// Returns when all was sent, or early when the receiver was dropped. The head is that of the snapshot.
+    /// Returns when all was sent, or early when the receiver was dropped. The counters are those of the snapshot.
     async fn scan(
         &self,
         workspace: WorkspaceKey,
         what: Scan,
         into: mpsc::Sender<Vec<Record>>,
-    ) -> Result<Head, StoreError>;
+    ) -> Result<Scanned, StoreError>;
 
     /// Fails if the store can't answer a look now, or answers one with rows that a later version may have meant otherwise.
     async fn ready(&self) -> Result<(), StoreError>;
@@ -125,6 +151,15 @@ pub enum Scan {
     /// First [`Record::Event`] for every event by sequence, then [`Record::Contact`] for every contact by id, then
     /// [`Record::Owner`] for every owned identifier, in any order.
     Everything,
+}
+
+/// The workspace's own row, in the snapshot of a scan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Scanned {
+    /// Where its log stands.
+    pub head: Head,
+    /// What it counts.
+    pub counts: Counts,
 }
 
 /// One row of a scan.

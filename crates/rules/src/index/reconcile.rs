@@ -126,7 +126,9 @@ impl IdentityIndex {
                 }
                 (Some(*survivor), contact.as_ref())
             }
-            Outcome::Adopted { .. } => unreachable!("no observation adopts"),
+            Outcome::Adopted { .. } | Outcome::KeyChanged(_) | Outcome::WorkspaceChanged(_) => {
+                unreachable!("no observation adopts or administers")
+            }
         };
         let Some(NewContact { id, owns }) = contact else { return Ok(()) };
         let created_at = self.head.last_event_at;

@@ -1,0 +1,127 @@
+//! Who may do what where: the workspaces and the keys to them, as every store keeps them.
+
+use std::fmt;
+
+use selfsame_rules::{Event, Head, KeyFacts, WorkspaceFacts};
+
+use crate::WorkspaceKey;
+
+/// The SHA-256 of a key's text, under which it is stored and looked up. Prints as nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyDigest(pub [u8; 32]);
+
+impl fmt::Debug for KeyDigest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("KeyDigest(…)")
+    }
+}
+
+impl KeyDigest {
+    /// As the column `digest` has it: 64 hexadecimal digits.
+    ///
+    /// ```
+    /// use selfsame_store::KeyDigest;
+    ///
+    /// let digest = KeyDigest([0xa7; 32]);
+    /// assert_eq!(KeyDigest::from_text(&digest.text()), Some(digest));
+    /// assert_eq!(KeyDigest::from_text("a7"), None);
+    /// ```
+    pub fn text(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The digest that a column holds.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let mut digest = [0; 32];
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (byte, place) in digest.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(&text[place..place + 2], 16).ok()?;
+        }
+        Some(Self(digest))
+    }
+}
+
+/// How many customers a workspace has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Live contacts.
+    pub contacts: i64,
+    /// Identities with a live contact.
+    pub identities: i64,
+}
+
+/// A row of `workspaces`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkspaceRow {
+    /// Its number.
+    pub key: WorkspaceKey,
+    /// What it is called, since when, until when.
+    pub facts: WorkspaceFacts,
+    /// Where its log stands.
+    pub head: Head,
+    /// What is in it.
+    pub counts: Counts,
+    /// Whether, of an erased one, all rows are gone.
+    pub swept: bool,
+}
+
+/// A row of `keys`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRow {
+    /// The workspace that it belongs to: the one that it opens; the default one for a key to every workspace.
+    pub workspace: WorkspaceKey,
+    /// All that may be told of it.
+    pub facts: KeyFacts,
+    /// What it is known by.
+    pub digest: KeyDigest,
+}
+
+/// All workspaces and keys, erased and revoked ones too, from one snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Access {
+    /// By number.
+    pub workspaces: Vec<WorkspaceRow>,
+    /// By workspace and id.
+    pub keys: Vec<KeyRow>,
+}
+
+impl Access {
+    /// The workspace of that number.
+    pub fn workspace(&self, key: WorkspaceKey) -> Option<&WorkspaceRow> {
+        let place = self.workspaces.binary_search_by_key(&key, |workspace| workspace.key).ok()?;
+        self.workspaces.get(place)
+    }
+}
+
+/// One change of [`Access`], with the event that records it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccessChange {
+    /// Whose log the event belongs to.
+    pub workspace: WorkspaceKey,
+    /// Follows that workspace's head.
+    pub event: Event,
+    /// What it makes of the tables.
+    pub effect: AccessEffect,
+}
+
+/// What a change of access makes of the tables.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccessEffect {
+    /// A new row of `workspaces`, with an empty log but for the event.
+    WorkspaceMade(WorkspaceFacts),
+    /// Another name.
+    WorkspaceRenamed(WorkspaceFacts),
+    /// Its keys are revoked; it can't be looked at or written from here on, and its rows may be swept.
+    WorkspaceErased(WorkspaceFacts),
+    /// A new row of `keys`.
+    KeyMade(KeyRow),
+    /// A key is good for nothing any more.
+    KeyRevoked(KeyFacts),
+}
+
+/// A decision about access, called on what was read under the locks; nothing to change is no fault.
+///
+/// As a [`crate::Decision`], it may be called more than once.
+pub type AccessDecision = Box<dyn FnMut(&Access) -> Option<AccessChange> + Send>;
