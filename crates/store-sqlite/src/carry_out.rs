@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rusqlite::{Transaction, params};
 use selfsame_rules::{Contact, ContactId, Event, IdentifierKind, Sequence, Timestamp};
-use selfsame_store::{Changes, WorkspaceKey, declared_text, event_text};
+use selfsame_store::{Changes, Counts, WorkspaceKey, declared_text, event_text};
 
 use crate::rows;
 
@@ -18,7 +18,8 @@ pub(crate) const INSERT_CONTACT: &str =
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
 
 pub(crate) const ADVANCE: &str = "UPDATE workspaces SET last_sequence = ?2, last_event_at_ms = ?3,
-         last_contact_id = coalesce(?4, last_contact_id), linked_sequence = ?5
+         last_contact_id = coalesce(?4, last_contact_id), linked_sequence = ?5,
+         contact_count = contact_count + ?6, identity_count = identity_count + ?7
      WHERE workspace = ?1";
 
 /// Appends to the log.
@@ -62,20 +63,32 @@ pub(crate) fn insert_contacts(
     Ok(())
 }
 
+/// Where a workspace's counters go.
+pub(crate) struct Advance<'event> {
+    /// The last event of its log.
+    pub(crate) last: &'event Event,
+    /// The highest contact id given, if any was.
+    pub(crate) last_contact: Option<ContactId>,
+    /// Up to which event all rows link as the log says.
+    pub(crate) linked: Sequence,
+    /// How many more there are than before.
+    pub(crate) counts: Counts,
+}
+
 /// Moves the workspace's counters to where the log now stands.
 pub(crate) fn advance(
     transaction: &Transaction<'_>,
     workspace: WorkspaceKey,
-    last: &Event,
-    last_contact: Option<ContactId>,
-    linked: Sequence,
+    to: &Advance<'_>,
 ) -> rusqlite::Result<()> {
     transaction.prepare_cached(ADVANCE)?.execute(params![
         workspace.0,
-        last.sequence.0,
-        last.at.as_milliseconds(),
-        last_contact.map(|contact| contact.0),
-        linked.0
+        to.last.sequence.0,
+        to.last.at.as_milliseconds(),
+        to.last_contact.map(|contact| contact.0),
+        to.linked.0,
+        to.counts.contacts,
+        to.counts.identities
     ])?;
     Ok(())
 }

@@ -1,18 +1,21 @@
 //! The identities of each workspace in memory, and the one lock on each: many look, one writes.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use selfsame_rules::{Event, IdentityIndex};
 use selfsame_store::{StoreError, WorkspaceKey};
 
-/// The index of each workspace of the file; none where one broke, until it is read anew.
+/// The index of a workspace; none where it broke, until it is read anew.
+type Place = Arc<RwLock<Option<IdentityIndex>>>;
+
+/// The index of each workspace of the file that isn't erased.
 #[derive(Debug)]
-pub(crate) struct Indexes(BTreeMap<WorkspaceKey, RwLock<Option<IdentityIndex>>>);
+pub(crate) struct Indexes(RwLock<BTreeMap<WorkspaceKey, Place>>);
 
 impl Indexes {
     pub(crate) fn new(indexes: impl IntoIterator<Item = (WorkspaceKey, IdentityIndex)>) -> Self {
-        Self(indexes.into_iter().map(|(workspace, index)| (workspace, RwLock::new(Some(index)))).collect())
+        Self(RwLock::new(indexes.into_iter().map(|(workspace, index)| (workspace, place(index))).collect()))
     }
 
     /// Calls `look` on what is committed. Nothing is shown meanwhile that is committed later.
@@ -21,32 +24,42 @@ impl Indexes {
         workspace: WorkspaceKey,
         look: impl FnOnce(&IdentityIndex) -> T,
     ) -> Result<T, StoreError> {
-        let index = self.of(workspace)?.read().map_err(|_| broken())?;
+        let place = self.of(workspace)?;
+        let index = place.read().map_err(|_| broken())?;
         Ok(look(index.as_ref().ok_or_else(broken)?))
     }
 
     /// Lets the index follow events that are committed. One that can't is given up.
     pub(crate) fn follow(&self, workspace: WorkspaceKey, events: &[Event]) -> Result<(), StoreError> {
-        let mut place = self.of(workspace)?.write().map_err(|_| broken())?;
-        let index = place.as_mut().ok_or_else(broken)?;
+        let place = self.of(workspace)?;
+        let mut held = place.write().map_err(|_| broken())?;
+        let index = held.as_mut().ok_or_else(broken)?;
         let followed = events.iter().try_for_each(|event| index.follow(event));
         if followed.is_err() {
-            *place = None;
+            *held = None;
         }
         Ok(followed?)
     }
 
-    /// Puts an index in the place of one that may be wrong.
-    pub(crate) fn replace(&self, workspace: WorkspaceKey, index: IdentityIndex) -> Result<(), StoreError> {
-        let lock = self.of(workspace)?;
-        *lock.write().unwrap_or_else(PoisonError::into_inner) = Some(index);
-        lock.clear_poison();
-        Ok(())
+    /// Shows a workspace that was made, or anew one whose index may be wrong.
+    pub(crate) fn add(&self, workspace: WorkspaceKey, index: IdentityIndex) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(workspace, place(index));
     }
 
-    fn of(&self, workspace: WorkspaceKey) -> Result<&RwLock<Option<IdentityIndex>>, StoreError> {
-        self.0.get(&workspace).ok_or_else(|| StoreError::failed(format!("there is no workspace {workspace}")))
+    /// Shows an erased workspace no more. Whoever looks at it now may do so to the end.
+    pub(crate) fn remove(&self, workspace: WorkspaceKey) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&workspace);
     }
+
+    fn of(&self, workspace: WorkspaceKey) -> Result<Place, StoreError> {
+        // Nothing that could panic is done while it is held for writing.
+        let places = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        places.get(&workspace).cloned().ok_or(StoreError::NoWorkspace(workspace))
+    }
+}
+
+fn place(index: IdentityIndex) -> Place {
+    Arc::new(RwLock::new(Some(index)))
 }
 
 fn broken() -> StoreError {

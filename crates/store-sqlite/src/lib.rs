@@ -10,6 +10,7 @@
 //!
 //! Deliberately absent: any decision, any retry, any rule of who is the same person.
 
+mod access;
 mod carry_out;
 mod checkpoint;
 mod connection;

@@ -8,17 +8,18 @@ use rusqlite::{OptionalExtension, Transaction};
 use selfsame_rules::{
     ContactId, Head, Identifier, IdentifierKind, IdentityIndex, Sequence, StoredContact, Timestamp,
 };
-use selfsame_store::{StoreError, WorkspaceKey, declared_text};
+use selfsame_store::{Counts, StoreError, WorkspaceKey, declared_text};
 
 use crate::error::store_error;
 use crate::merges::UnfinishedMerges;
 use crate::moves::Move;
 use crate::rows::{kinds_in, text, unreadable};
 
-const WORKSPACES: &str = "SELECT workspace FROM workspaces ORDER BY workspace";
+const WORKSPACES: &str = "SELECT workspace FROM workspaces WHERE erased_at_ms IS NULL ORDER BY workspace";
 
-const HEAD: &str = "SELECT last_sequence, last_contact_id, last_event_at_ms, linked_sequence
-    FROM workspaces WHERE workspace = ?1";
+const HEAD: &str = "SELECT last_sequence, last_contact_id, last_event_at_ms, linked_sequence,
+        contact_count, identity_count
+    FROM workspaces WHERE workspace = ?1 AND erased_at_ms IS NULL";
 
 const PLACES: &str = "SELECT id, email, phone, declared, linked_id, created_at_ms,
         owns_email, owns_phone, owns_declared, deleted_at_ms IS NOT NULL
@@ -41,11 +42,21 @@ pub(crate) fn workspaces(transaction: &Transaction<'_>) -> Result<Vec<WorkspaceK
     keys.collect::<Result<_, _>>().map_err(store_error)
 }
 
-/// Where the workspace's log stands, and up to which event all rows link as it says.
-pub(crate) fn head(
+/// A workspace's own row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    /// Where its log stands.
+    pub(crate) head: Head,
+    /// Up to which event all rows link as the log says.
+    pub(crate) linked: Sequence,
+    pub(crate) counts: Counts,
+}
+
+/// Where the workspace stands.
+pub(crate) fn standing(
     transaction: &Transaction<'_>,
     workspace: WorkspaceKey,
-) -> Result<(Head, Sequence), StoreError> {
+) -> Result<Standing, StoreError> {
     let found = transaction
         .query_row(HEAD, [workspace.0], |row| {
             let head = Head {
@@ -53,16 +64,17 @@ pub(crate) fn head(
                 last_contact: ContactId(row.get(1)?),
                 last_event_at: Timestamp::from_milliseconds(row.get(2)?),
             };
-            Ok((head, Sequence(row.get(3)?)))
+            let counts = Counts { contacts: row.get(4)?, identities: row.get(5)? };
+            Ok(Standing { head, linked: Sequence(row.get(3)?), counts })
         })
         .optional()
         .map_err(store_error)?;
-    found.ok_or_else(|| StoreError::failed(format!("there is no workspace {workspace}")))
+    found.ok_or(StoreError::NoWorkspace(workspace))
 }
 
 /// All contacts of a workspace. One thread reads rows while another builds the index.
 pub(crate) fn load(transaction: &Transaction<'_>, workspace: WorkspaceKey) -> Result<Loaded, StoreError> {
-    let (head, linked) = head(transaction, workspace)?;
+    let Standing { head, linked, .. } = standing(transaction, workspace)?;
     let merges = UnfinishedMerges::read(transaction, workspace, linked)?;
     // A number that nobody can guess: values that are slow to tell apart can't be made up.
     let seed = RandomState::new().hash_one(workspace);

@@ -38,6 +38,11 @@ impl Moves {
         self.0.is_empty()
     }
 
+    /// The merge that moves the first of those that wait, or one before that.
+    pub(crate) fn first(&self) -> Option<Sequence> {
+        self.0.front().map(|next| next.sequence)
+    }
+
     pub(crate) fn length(&self) -> usize {
         self.0.len()
     }

@@ -1,12 +1,12 @@
 //! Scans: whole tables from one snapshot, in bounded memory.
 
 use rusqlite::{Connection, Transaction};
-use selfsame_rules::{Contact, Head, Sequence};
-use selfsame_store::{Record, Scan, StoreError, WorkspaceKey, event_text};
+use selfsame_rules::{Contact, Sequence};
+use selfsame_store::{Record, Scan, Scanned, StoreError, WorkspaceKey, event_text};
 use tokio::sync::mpsc;
 
 use crate::error::store_error;
-use crate::load::head;
+use crate::load::{Standing, standing};
 use crate::merges::{EVENTS_AFTER, UnfinishedMerges, event_row};
 use crate::rows;
 
@@ -32,9 +32,9 @@ pub(crate) fn scan(
     workspace: WorkspaceKey,
     what: Scan,
     into: mpsc::Sender<Vec<Record>>,
-) -> Result<Head, StoreError> {
+) -> Result<Scanned, StoreError> {
     let transaction = connection.transaction().map_err(store_error)?;
-    let (head, linked) = head(&transaction, workspace)?;
+    let Standing { head, linked, counts } = standing(&transaction, workspace)?;
     let merges = UnfinishedMerges::read(&transaction, workspace, linked)?;
     let mut sink = Sink { rows: Vec::with_capacity(ROWS_AT_ONCE), into };
     let sent = match what {
@@ -44,7 +44,7 @@ pub(crate) fn scan(
             .and_then(|()| owners(&transaction, workspace, &mut sink)),
     };
     match sent.and_then(|()| sink.flush()) {
-        Ok(()) | Err(Stop::NobodyListens) => Ok(head),
+        Ok(()) | Err(Stop::NobodyListens) => Ok(Scanned { head, counts }),
         Err(Stop::Failed(error)) => Err(store_error(error)),
     }
 }

@@ -7,10 +7,14 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use selfsame_rules::{Head, Identifier, Plan};
-use selfsame_store::{Decision, Look, Migrations, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Identifier, Plan};
+use selfsame_store::{
+    Access, AccessChange, AccessDecision, Decision, Look, Migrations, Record, Scan, Scanned, Store,
+    StoreError, WorkspaceKey,
+};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::access::access;
 use crate::checkpoint::Checkpoints;
 use crate::connection::{
     OpenError, absolute, open_for_checkpoints, open_for_reading, open_for_writing, pending, refuse_others,
@@ -18,10 +22,10 @@ use crate::connection::{
 use crate::error::store_error;
 use crate::file::OpenedFile;
 use crate::indexes::Indexes;
-use crate::load::{head, load};
+use crate::load::{load, standing};
 use crate::lock::{WriterLock, beside};
 use crate::scan::scan;
-use crate::writer::{Job, Writer};
+use crate::writer::{Answer, Job, Writer};
 
 /// A selfsame database in one SQLite file.
 #[derive(Debug)]
@@ -119,6 +123,13 @@ impl SqliteStore {
         writing.as_ref().map(|writing| writing.jobs.clone()).ok_or(StoreError::NotWritable)
     }
 
+    /// What became of a job that the writer is given.
+    async fn done<T>(&self, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.jobs()?.send(job(answer)).await.map_err(|_| StoreError::NotWritable)?;
+        answered.await.map_err(|_| StoreError::failed("the writer ended before it answered"))?
+    }
+
     fn refuse_if_closed(&self) -> Result<(), StoreError> {
         if self.closed.load(Ordering::Acquire) { Err(StoreError::NotWritable) } else { Ok(()) }
     }
@@ -172,10 +183,28 @@ impl Store for SqliteStore {
         _identifiers: Vec<Identifier>,
         decision: Decision,
     ) -> Result<Plan, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        let job = Job { workspace, decision, answer };
-        self.jobs()?.send(job).await.map_err(|_| StoreError::NotWritable)?;
-        answered.await.map_err(|_| StoreError::failed("the writer ended before it answered"))?
+        self.done(|answer| Job::Write { workspace, decision, answer }).await
+    }
+
+    async fn access(&self) -> Result<Access, StoreError> {
+        self.aside(|connection| access(&connection.transaction().map_err(store_error)?).map_err(store_error))
+            .await
+    }
+
+    fn is_written_elsewhere(&self) -> bool {
+        self.indexes.is_none()
+    }
+
+    async fn administer(
+        &self,
+        workspace: WorkspaceKey,
+        decision: AccessDecision,
+    ) -> Result<Option<AccessChange>, StoreError> {
+        self.done(|answer| Job::Administer { workspace, decision, answer }).await
+    }
+
+    async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {
+        self.done(|answer| Job::Sweep { workspace, answer }).await
     }
 
     async fn scan(
@@ -183,7 +212,7 @@ impl Store for SqliteStore {
         workspace: WorkspaceKey,
         what: Scan,
         into: mpsc::Sender<Vec<Record>>,
-    ) -> Result<Head, StoreError> {
+    ) -> Result<Scanned, StoreError> {
         self.aside(move |connection| scan(connection, workspace, what, into)).await
     }
 
@@ -191,7 +220,7 @@ impl Store for SqliteStore {
         self.refuse_if_closed()?;
         self.files_still_there()?;
         self.aside(|connection| {
-            head(&connection.transaction().map_err(store_error)?, WorkspaceKey::DEFAULT).map(|_| ())
+            standing(&connection.transaction().map_err(store_error)?, WorkspaceKey::DEFAULT).map(|_| ())
         })
         .await
     }

@@ -1,33 +1,43 @@
 //! The one thread that writes, and its connection.
 
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use metrics::Gauge;
 use rusqlite::{Connection, TransactionBehavior, params};
-use selfsame_rules::{ContactId, IdentityIndex, Plan, Sequence};
-use selfsame_store::{Changes, Decision, StoreError, WorkspaceKey};
+use selfsame_rules::{ContactId, Event, Head, IdentityIndex, Plan, Sequence};
+use selfsame_store::{
+    AccessChange, AccessDecision, AccessEffect, Changes, Decision, StoreError, WorkspaceKey,
+};
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::carry_out::{advance, append, insert_contacts};
+use crate::access::{access, carry_out_access, sweep};
+use crate::carry_out::{Advance, advance, append, insert_contacts};
 use crate::checkpoint::Checkpoints;
 use crate::error::{commit_error, store_error};
 use crate::file::OpenedFile;
 use crate::indexes::Indexes;
-use crate::load::{Loaded, head, load, workspaces};
+use crate::load::{Loaded, Standing, load, standing, workspaces};
 use crate::metrics::moves_waiting;
 use crate::moves::{Move, Moves};
 
 const ADVANCE_LINKS: &str = "UPDATE workspaces SET linked_sequence = ?2 WHERE workspace = ?1";
 
-/// A write that waits for its turn.
-pub(crate) struct Job {
-    pub(crate) workspace: WorkspaceKey,
-    pub(crate) decision: Decision,
-    pub(crate) answer: oneshot::Sender<Result<Plan, StoreError>>,
+/// Who waits for what became of a job.
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something that waits for its turn to write.
+pub(crate) enum Job {
+    /// A change of a workspace.
+    Write { workspace: WorkspaceKey, decision: Decision, answer: Answer<Plan> },
+    /// A change of workspaces and keys.
+    Administer { workspace: WorkspaceKey, decision: AccessDecision, answer: Answer<Option<AccessChange>> },
+    /// Deleting some of what is left of an erased workspace.
+    Sweep { workspace: WorkspaceKey, answer: Answer<bool> },
 }
 
 /// Everything that the thread has.
@@ -99,17 +109,40 @@ impl Writer {
         self.close();
     }
 
-    fn answer(&mut self, mut job: Job, files: &[OpenedFile]) {
-        let workspace = job.workspace;
-        // A panic on the way, in a decision for example, is a fault of ours; it costs its own batch, not the writer.
-        // The transaction is rolled back as the stack unwinds.
-        let result = catch_unwind(AssertUnwindSafe(|| self.write(&mut job, files))).unwrap_or_else(|_| {
+    fn answer(&mut self, job: Job, files: &[OpenedFile]) {
+        // Nobody waits any more if the server is being torn down; what was committed stays so.
+        match job {
+            Job::Write { workspace, mut decision, answer } => {
+                let written = self.guarded(workspace, files, |writer| writer.write(workspace, &mut decision));
+                let _ = answer.send(written);
+            }
+            Job::Administer { workspace, mut decision, answer } => {
+                let changed =
+                    self.guarded(workspace, files, |writer| writer.administer(workspace, &mut decision));
+                let _ = answer.send(changed);
+            }
+            Job::Sweep { workspace, answer } => {
+                let swept = self.guarded(workspace, files, |writer| sweep(&mut writer.connection, workspace));
+                let _ = answer.send(swept);
+            }
+        }
+        self.after_commit();
+    }
+
+    /// Runs `work`. A panic on the way, in a decision for example, is a fault of ours; it costs its own batch, not the
+    /// writer. The transaction is rolled back as the stack unwinds.
+    fn guarded<T>(
+        &mut self,
+        workspace: WorkspaceKey,
+        files: &[OpenedFile],
+        work: impl FnOnce(&mut Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        files.iter().try_for_each(OpenedFile::still_there)?;
+        self.read_anew_if_doubtful()?;
+        catch_unwind(AssertUnwindSafe(|| work(self))).unwrap_or_else(|_| {
             self.doubtful = Some(workspace);
             Err(StoreError::failed("the write panicked"))
-        });
-        // Nobody waits any more if the server is being torn down; what was committed stays so.
-        let _ = job.answer.send(result);
-        self.after_commit();
+        })
     }
 
     /// What nobody waits for.
@@ -120,11 +153,8 @@ impl Writer {
     }
 
     /// Decide on what is in memory, write, and only then show it.
-    fn write(&mut self, job: &mut Job, files: &[OpenedFile]) -> Result<Plan, StoreError> {
-        files.iter().try_for_each(OpenedFile::still_there)?;
-        self.read_anew_if_doubtful()?;
-        let workspace = job.workspace;
-        let plan = self.indexes.look(workspace, |index| (job.decision)(index))?;
+    fn write(&mut self, workspace: WorkspaceKey, decision: &mut Decision) -> Result<Plan, StoreError> {
+        let plan = self.indexes.look(workspace, |index| decision(index))?;
         let Some(last) = plan.events.last() else { return Ok(plan) };
         let changes = Changes::of(&plan.events);
         let new_moves = self.indexes.look(workspace, |index| moves_of(&changes, index, &plan))?;
@@ -136,7 +166,8 @@ impl Writer {
         insert_contacts(&transaction, workspace, &changes).map_err(store_error)?;
         let (written, linked) =
             moves.write(&transaction, workspace, &new_moves, last.sequence).map_err(store_error)?;
-        advance(&transaction, workspace, last, changes.last_contact(), linked).map_err(store_error)?;
+        let to = Advance { last, last_contact: changes.last_contact(), linked, counts: changes.counts() };
+        advance(&transaction, workspace, &to).map_err(store_error)?;
         transaction.commit().map_err(|error| {
             self.doubtful = Some(workspace);
             commit_error(error)
@@ -144,13 +175,54 @@ impl Writer {
 
         moves.extend(new_moves);
         moves.forget(written);
-        self.follow(workspace, &plan);
+        self.follow(workspace, &plan.events);
         Ok(plan)
     }
 
+    /// Read the access, decide, write, and only then show it.
+    fn administer(
+        &mut self,
+        workspace: WorkspaceKey,
+        decision: &mut AccessDecision,
+    ) -> Result<Option<AccessChange>, StoreError> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+        standing(&transaction, workspace)?;
+        let Some(change) = decision(&access(&transaction).map_err(store_error)?) else { return Ok(None) };
+        // Rows that wait to be moved go on waiting.
+        let last = change.event.sequence;
+        let moves = self.moves.get(&change.workspace);
+        let linked = moves.and_then(Moves::first).map_or(last, |first| Sequence(first.0 - 1));
+        carry_out_access(&transaction, &change, linked).map_err(store_error)?;
+        transaction.commit().map_err(|error| {
+            self.doubtful = Some(change.workspace);
+            commit_error(error)
+        })?;
+        self.show(&change);
+        Ok(Some(change))
+    }
+
+    /// Shows a change of access that is committed.
+    fn show(&mut self, change: &AccessChange) {
+        let workspace = change.workspace;
+        match change.effect {
+            AccessEffect::WorkspaceMade(_) => {
+                let seed = RandomState::new().hash_one(workspace);
+                self.indexes.add(workspace, IdentityIndex::new(Head::EMPTY.after(&change.event), seed));
+            }
+            AccessEffect::WorkspaceErased(_) => {
+                self.indexes.remove(workspace);
+                self.moves.remove(&workspace);
+            }
+            AccessEffect::WorkspaceRenamed(_) | AccessEffect::KeyMade(_) | AccessEffect::KeyRevoked(_) => {
+                self.follow(workspace, std::slice::from_ref(&change.event));
+            }
+        }
+    }
+
     /// Shows what is committed. That it can't be shown changes nothing in that: it is read anew from the rows.
-    fn follow(&mut self, workspace: WorkspaceKey, plan: &Plan) {
-        let followed = self.indexes.follow(workspace, &plan.events).or_else(|error| {
+    fn follow(&mut self, workspace: WorkspaceKey, events: &[Event]) {
+        let followed = self.indexes.follow(workspace, events).or_else(|error| {
             tracing::warn!(%error, "what is held in memory can't follow what was written, and is read anew");
             self.doubtful = Some(workspace);
             self.read_anew_if_doubtful()
@@ -183,9 +255,18 @@ impl Writer {
     fn read_anew_if_doubtful(&mut self) -> Result<(), StoreError> {
         let Some(workspace) = self.doubtful else { return Ok(()) };
         let transaction = self.connection.transaction().map_err(store_error)?;
-        let Loaded { index, moves } = load(&transaction, workspace)?;
-        self.indexes.replace(workspace, index)?;
-        self.moves.insert(workspace, Moves::from(moves));
+        match load(&transaction, workspace) {
+            Ok(Loaded { index, moves }) => {
+                self.indexes.add(workspace, index);
+                self.moves.insert(workspace, Moves::from(moves));
+            }
+            // It was not made after all, or was erased.
+            Err(StoreError::NoWorkspace(_)) => {
+                self.indexes.remove(workspace);
+                self.moves.remove(&workspace);
+            }
+            Err(error) => return Err(error),
+        }
         self.doubtful = None;
         Ok(())
     }
@@ -220,7 +301,7 @@ fn move_rows(
 ) -> Result<(), StoreError> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
-    let (head, _) = head(&transaction, workspace)?;
+    let Standing { head, .. } = standing(&transaction, workspace)?;
     let (written, Sequence(linked)) =
         moves.write(&transaction, workspace, &[], head.last_sequence).map_err(store_error)?;
     transaction.execute(ADVANCE_LINKS, params![workspace.0, linked]).map_err(store_error)?;
