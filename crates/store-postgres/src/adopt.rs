@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Row};
 use crate::connection::{OpenError, OriginalName, begin_for, log_is_empty, migrate, original_name};
 use crate::error::Fault;
 use crate::fill::fill;
-use crate::rows::{get, time};
+use crate::rows::{get, time, time_if_any};
 use crate::settings::{ConnectError, ConnectionSettings};
 use crate::statements::adoption::{
     ANALYZE, BEGIN_LOOK, DEPENDENTS, DURABLY, KEPT_AS, NAME_TAKEN, READERS, begin_takeover, count,
@@ -266,7 +266,7 @@ fn original_row(row: &Row) -> Result<OriginalRow, StoreError> {
         precedence: Precedence::from_word(get(row, "precedence")?),
         created_at: time(row, "created_at_ms")?,
         updated_at: time(row, "updated_at_ms")?,
-        deleted_at: get::<Option<i64>>(row, "deleted_at_ms")?.map(Timestamp::from_milliseconds),
+        deleted_at: time_if_any(row, "deleted_at_ms")?,
     })
 }
 

@@ -17,11 +17,11 @@ pub(crate) struct Statement {
 }
 
 impl Statement {
-    fn new(text: &'static str, workspace: WorkspaceKey) -> Self {
+    pub(crate) fn new(text: &'static str, workspace: WorkspaceKey) -> Self {
         Self { text, parameters: Vec::new() }.with(workspace.0, Type::INT8)
     }
 
-    fn with(mut self, value: impl ToSql + Sync + Send + 'static, sort: Type) -> Self {
+    pub(crate) fn with(mut self, value: impl ToSql + Sync + Send + 'static, sort: Type) -> Self {
         self.parameters.push((Box::new(value), sort));
         self
     }
@@ -73,7 +73,7 @@ pub(crate) fn statements(workspace: WorkspaceKey, plan: &Plan) -> Vec<Statement>
     statements
 }
 
-fn insert_events(workspace: WorkspaceKey, events: &[Event]) -> Statement {
+pub(crate) fn insert_events(workspace: WorkspaceKey, events: &[Event]) -> Statement {
     let rows: Vec<event_text::EventRow> = events.iter().map(event_text::write).collect();
     Statement::new(INSERT_EVENTS, workspace)
         .with(rows.iter().map(|row| row.sequence).collect::<Vec<_>>(), Type::INT8_ARRAY)
@@ -113,12 +113,15 @@ fn insert_contacts<'contact>(
         .with(deleted, Type::INT8_ARRAY)
 }
 
-/// Moves the counters to where `last` and what was made leave them.
+/// Moves the counters to where `last` and what changed leave them.
 pub(crate) fn advance(workspace: WorkspaceKey, last: &Event, changes: &Changes) -> Statement {
+    let counts = changes.counts();
     Statement::new(ADVANCE, workspace)
         .with(last.sequence.0, Type::INT8)
         .with(last.at.as_milliseconds(), Type::INT8)
         .with(changes.last_contact().map(|contact| contact.0), Type::INT8)
+        .with(counts.contacts, Type::INT8)
+        .with(counts.identities, Type::INT8)
 }
 
 /// The value of a kind that has a column of its own.

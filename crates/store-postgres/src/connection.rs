@@ -7,8 +7,8 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::error::Fault;
 use crate::settings::{ConnectError, ConnectionSettings};
 use crate::statements::{
-    BEGIN_WRITE, BEGIN_WRITE_DURABLY, CREATE_SCHEMA, HEAD, ORIGINAL, SCHEMA_PRESENT, SCHEMA_VERSION, SERVER,
-    create_view,
+    BEGIN_WRITE, BEGIN_WRITE_DURABLY, CREATE_SCHEMA, LAST_SEQUENCE, ORIGINAL, SCHEMA_PRESENT, SCHEMA_VERSION,
+    SERVER, create_view,
 };
 use crate::tls::TlsError;
 
@@ -113,7 +113,7 @@ pub enum OpenError {
     #[error(
         "the role may not use selfsame's tables: {cause}\n\
          hint: as their owner, `GRANT USAGE ON SCHEMA selfsame` and `GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA \
-         selfsame` to it"
+         selfsame` to it, again after each upgrade"
     )]
     NoRights {
         /// What PostgreSQL said.
@@ -247,8 +247,8 @@ pub(crate) async fn log_is_empty(client: &Client) -> Result<bool, OpenError> {
         return Ok(true);
     }
     let key: [(&(dyn ToSql + Sync), Type); 1] = [(&WorkspaceKey::DEFAULT.0, Type::INT8)];
-    let head = client.query_typed_opt(HEAD, &key).await?;
-    Ok(head.is_none_or(|head| head.get::<_, i64>("last_sequence") == 0))
+    let log = client.query_typed_opt(LAST_SEQUENCE, &key).await?;
+    Ok(log.is_none_or(|log| log.get::<_, i64>("last_sequence") == 0))
 }
 
 /// The schema that the database has; 0 if it has none of ours.

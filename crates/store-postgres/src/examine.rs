@@ -1,7 +1,6 @@
 //! Looking at a database and its server without changing anything: for whoever asks what is wrong with them.
 
-use std::time::SystemTime;
-
+use crate::clock::now_ms;
 use crate::connection::{
     OpenError, OriginalName, SERVER_VERSION_MIN, known_version, log_is_empty, original_name, schema_version,
 };
@@ -89,11 +88,6 @@ pub async fn examine(settings: &ConnectionSettings) -> Result<Examined, OpenErro
 /// The server told its time somewhere between these two of ours: within them, nobody is ahead.
 fn ahead_ms(asked: i64, told: i64, answered: i64) -> i64 {
     if told > answered { told - answered } else { (told - asked).min(0) }
-}
-
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

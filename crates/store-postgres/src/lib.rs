@@ -1,16 +1,20 @@
 //! The production store: PostgreSQL, and any number of replicas on it.
 //!
 //! A look-up is one statement without a lock, and look-ups that arrive together share it (`readers`, `load`). A change
-//! first locks its workspace's row, then loads, decides and commits (`writer`, `carry_out`, `changes`): writes of one
-//! workspace are serial, whichever replica they come from. Opening and migrations are in `connection`, the way to the
+//! first locks its workspace's row, then loads, decides and commits (`write`, `carry_out`, `transaction`): writes of one
+//! workspace are serial, whichever replica they come from. Workspaces and keys are read whole (`access`) and changed in
+//! the same way, one change at a time (`administration`, `sweep`). Opening and migrations are in `connection`, the way to the
 //! server in `settings` and `tls`, every statement in `statements`.
 //!
 //! Deliberately absent: any decision, any cache of rows (another replica may have written), advisory locks, triggers,
 //! and whatever else distributed databases run differently (DESIGN, "Stores").
 
+mod access;
+mod administration;
 mod adopt;
 mod apart;
 mod carry_out;
+mod clock;
 mod connection;
 mod connections;
 mod error;
@@ -25,8 +29,10 @@ mod scan;
 mod settings;
 mod statements;
 mod store;
+mod sweep;
 mod tls;
-mod writer;
+mod transaction;
+mod write;
 
 pub use adopt::{AdoptError, Adopted, AdoptionOrder, AdoptionStep, adopt_database};
 pub use connection::{OpenError, OriginalName};

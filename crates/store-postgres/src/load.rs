@@ -135,7 +135,7 @@ impl Loaded {
                 }
             }
         }
-        let head = head.ok_or_else(|| no_workspace(workspace))?;
+        let head = head.ok_or(StoreError::NoWorkspace(workspace))?;
         let contacts = identities.values().map(Vec::len).sum();
         Ok(Self { head, owners, primaries, identities, contacts })
     }
@@ -158,11 +158,6 @@ impl Loaded {
         let contacts = touched.into_iter().filter_map(|primary| self.identities.get(primary)).flatten();
         Ok(Neighbourhood::new(self.head, contacts.cloned(), owners)?)
     }
-}
-
-/// Every workspace that is asked for is there, unless somebody took its row away.
-pub(crate) fn no_workspace(workspace: WorkspaceKey) -> StoreError {
-    StoreError::failed(format!("the table `selfsame.workspaces` has no row for workspace {workspace}"))
 }
 
 /// Reads a column by its place.

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use deadpool_postgres::Pool;
 use metrics::Counter;
 use selfsame_rules::{Identifier, Neighbourhood};
-use selfsame_store::{StoreError, WorkspaceKey};
+use selfsame_store::{Access, StoreError, WorkspaceKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
 
+use crate::access;
 use crate::apart::apart;
 use crate::connections::Loan;
 use crate::error::Fault;
@@ -46,7 +47,7 @@ struct Lookup {
 }
 
 /// The way to the server and back.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Way {
     pool: Pool,
     limits: Limits,
@@ -58,6 +59,7 @@ struct Way {
 /// The way in for look-ups.
 #[derive(Debug)]
 pub(crate) struct Readers {
+    way: Way,
     /// Bounded by the places.
     lookups: mpsc::UnboundedSender<Lookup>,
     places: Arc<Semaphore>,
@@ -71,8 +73,8 @@ impl Readers {
         let at_once = (pool.status().max_size - 1).clamp(1, AT_ONCE_MAX);
         let keeps_plans = Arc::new(AtomicBool::new(keeps_plans));
         let way = Way { pool, limits, keeps_plans, repeats: repeated_looks() };
-        tokio::spawn(dispatch(way, waiting, Arc::new(Semaphore::new(at_once))));
-        Self { lookups, places: Arc::new(Semaphore::new(WAITING_IDENTIFIERS_MAX as usize)) }
+        tokio::spawn(dispatch(way.clone(), waiting, Arc::new(Semaphore::new(at_once))));
+        Self { way, lookups, places: Arc::new(Semaphore::new(WAITING_IDENTIFIERS_MAX as usize)) }
     }
 
     /// The neighbourhood of `identifiers`, from a round trip that begins after this call. Refused at once where too many
@@ -93,6 +95,12 @@ impl Readers {
             answered.await.map_err(|_| StoreError::failed("the look-up ended before it answered"))??;
         // Here, and not where the round trip ends: there, each would wait for those before it.
         apart(loaded.contacts(), move || loaded.neighbourhood(&identifiers)).await
+    }
+
+    /// All workspaces and keys, from a round trip of its own.
+    pub(crate) async fn access(&self) -> Result<Access, StoreError> {
+        let rows = self.way.repeated(|| access_once(&self.way.pool)).await?;
+        apart(rows.len(), move || access::read(&rows)).await
     }
 }
 
@@ -154,20 +162,26 @@ async fn answer_all(way: &Way, lookups: Vec<Lookup>) {
 }
 
 impl Way {
-    /// Loads, again and again where a repeat may help, until the time is up.
+    /// What belongs to `identifiers`.
     async fn load_within(
         &self,
         workspace: WorkspaceKey,
         identifiers: &[Identifier],
     ) -> Result<Loaded, StoreError> {
+        let rows = self.repeated(|| self.load(workspace, identifiers)).await?;
+        let identifiers = identifiers.to_vec();
+        apart(rows.len(), move || Loaded::read(&rows, &identifiers, workspace)).await
+    }
+
+    /// Attempts it again and again where a repeat may help, until the time is up.
+    async fn repeated<Attempt: Future<Output = Result<Vec<Row>, Fault>>>(
+        &self,
+        attempted: impl Fn() -> Attempt,
+    ) -> Result<Vec<Row>, StoreError> {
         let deadline = Instant::now() + self.limits.answer;
         for attempt in 0.. {
-            let loading = self.load(workspace, identifiers);
-            let fault = match timeout_at(self.limits.of_attempt(deadline), loading).await {
-                Ok(Ok(rows)) => {
-                    let identifiers = identifiers.to_vec();
-                    return apart(rows.len(), move || Loaded::read(&rows, &identifiers, workspace)).await;
-                }
+            let fault = match timeout_at(self.limits.of_attempt(deadline), attempted()).await {
+                Ok(Ok(rows)) => return Ok(rows),
                 Ok(Err(fault)) => fault,
                 Err(_) => Fault::TimedOut,
             };
@@ -213,6 +227,14 @@ pub(crate) async fn load_once(
 ) -> Result<Vec<Row>, Fault> {
     let client = Loan::from(pool).await?;
     let rows = load::send_alone(&client, workspace, identifiers).await?;
+    client.give_back();
+    Ok(rows)
+}
+
+/// One round trip.
+async fn access_once(pool: &Pool) -> Result<Vec<Row>, Fault> {
+    let client = Loan::from(pool).await?;
+    let rows = access::send_alone(&client).await?;
     client.give_back();
     Ok(rows)
 }

@@ -1,7 +1,7 @@
 //! Rows of the tables as the rules' values.
 
-use selfsame_rules::{Contact, ContactId, Identifier, IdentifierKind, Timestamp};
-use selfsame_store::{StoreError, declared_text};
+use selfsame_rules::{Contact, ContactId, Head, Identifier, IdentifierKind, Sequence, Timestamp};
+use selfsame_store::{Counts, StoreError, declared_text};
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
@@ -44,11 +44,30 @@ pub(crate) fn contact(row: &Row) -> Result<Contact, StoreError> {
         linked_to: get::<Option<i64>>(row, "linked_id")?.map(ContactId),
         created_at: time(row, "created_at_ms")?,
         updated_at: time(row, "updated_at_ms")?,
-        deleted_at: get::<Option<i64>>(row, "deleted_at_ms")?.map(Timestamp::from_milliseconds),
+        deleted_at: time_if_any(row, "deleted_at_ms")?,
     })
+}
+
+/// Where the log of a row of `workspaces` stands.
+pub(crate) fn head(row: &Row) -> Result<Head, StoreError> {
+    Ok(Head {
+        last_sequence: Sequence(get(row, "last_sequence")?),
+        last_contact: ContactId(get(row, "last_contact_id")?),
+        last_event_at: time(row, "last_event_at_ms")?,
+    })
+}
+
+/// What a row of `workspaces` counts.
+pub(crate) fn counts(row: &Row) -> Result<Counts, StoreError> {
+    Ok(Counts { contacts: get(row, "contact_count")?, identities: get(row, "identity_count")? })
 }
 
 /// A column of Unix milliseconds.
 pub(crate) fn time(row: &Row, column: &str) -> Result<Timestamp, StoreError> {
     get(row, column).map(Timestamp::from_milliseconds)
+}
+
+/// The same, which may be empty.
+pub(crate) fn time_if_any(row: &Row, column: &str) -> Result<Option<Timestamp>, StoreError> {
+    Ok(get::<Option<i64>>(row, column)?.map(Timestamp::from_milliseconds))
 }

@@ -4,17 +4,16 @@ use std::pin::pin;
 
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::TryStreamExt;
-use selfsame_rules::{ContactId, Head, Identifier, IdentifierKind, Sequence};
+use selfsame_rules::{ContactId, Identifier, IdentifierKind, Sequence};
 use selfsame_store::event_text::{self, EventRow};
-use selfsame_store::{Record, Scan, StoreError, WorkspaceKey};
+use selfsame_store::{Record, Scan, Scanned, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::connections::Loan;
 use crate::error::Fault;
-use crate::load::no_workspace;
-use crate::rows::{self, get, time};
+use crate::rows::{self, get};
 use crate::statements::{BEGIN_SCAN, COMMIT, HEAD, SCAN_CONTACTS, SCAN_EVENTS, SCAN_OWNERS};
 
 /// How many rows go to the receiver at once.
@@ -45,32 +44,28 @@ pub(crate) async fn scan(
     workspace: WorkspaceKey,
     what: Scan,
     into: mpsc::Sender<Vec<Record>>,
-) -> Result<Head, StoreError> {
+) -> Result<Scanned, StoreError> {
     let client = Loan::from(pool).await?;
     client.batch_execute(BEGIN_SCAN).await.map_err(Fault::from)?;
-    let head = head(&client, workspace).await?;
+    let scanned = workspace_row(&client, workspace).await?;
     let mut sink = Sink { rows: Vec::with_capacity(ROWS_AT_ONCE), into };
     match tables(&client, workspace, what, &mut sink).await {
         Ok(()) => {
             client.batch_execute(COMMIT).await.map_err(Fault::from)?;
             client.give_back();
-            Ok(head)
+            Ok(scanned)
         }
         // The rest of the rows is not read: the connection is closed with them in it.
-        Err(Stop::NobodyListens) => Ok(head),
+        Err(Stop::NobodyListens) => Ok(scanned),
         Err(Stop::Failed(error)) => Err(error),
     }
 }
 
-async fn head(client: &ClientWrapper, workspace: WorkspaceKey) -> Result<Head, StoreError> {
+async fn workspace_row(client: &ClientWrapper, workspace: WorkspaceKey) -> Result<Scanned, StoreError> {
     let key: [(&(dyn ToSql + Sync), Type); 1] = [(&workspace.0, Type::INT8)];
     let rows = client.query_typed(HEAD, &key).await.map_err(Fault::from)?;
-    let row = rows.first().ok_or_else(|| no_workspace(workspace))?;
-    Ok(Head {
-        last_sequence: Sequence(get(row, "last_sequence")?),
-        last_contact: ContactId(get(row, "last_contact_id")?),
-        last_event_at: time(row, "last_event_at_ms")?,
-    })
+    let row = rows.first().ok_or(StoreError::NoWorkspace(workspace))?;
+    Ok(Scanned { head: rows::head(row)?, counts: rows::counts(row)? })
 }
 
 async fn tables(

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+pub(crate) mod administration;
 pub(crate) mod adoption;
 mod citus;
 pub(crate) mod planned;
@@ -49,12 +50,18 @@ pub(crate) const BEGIN_SCAN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ 
 pub(crate) const COMMIT: &str = "COMMIT";
 pub(crate) const ROLLBACK: &str = "ROLLBACK";
 
-/// The workspace's row: whoever has it writes, the others wait. What is decided on is loaded after it.
-pub(crate) const LOCK: &str = "SELECT workspace FROM selfsame.workspaces WHERE workspace = $1 FOR UPDATE";
+/// The workspace's row: whoever has it writes, the others wait. What is decided on is loaded after it. Of a workspace
+/// that was erased while they waited, they get none.
+pub(crate) const LOCK: &str = "SELECT workspace FROM selfsame.workspaces
+    WHERE workspace = $1 AND erased_at_ms IS NULL FOR UPDATE";
 
-/// Where the workspace's log stands.
+/// Where the workspace's log stands, and what it counts.
 pub(crate) const HEAD: &str =
-    "SELECT last_sequence, last_contact_id, last_event_at_ms FROM selfsame.workspaces WHERE workspace = $1";
+    "SELECT last_sequence, last_contact_id, last_event_at_ms, contact_count, identity_count
+    FROM selfsame.workspaces WHERE workspace = $1 AND erased_at_ms IS NULL";
+
+/// How many events the workspace's log has, whichever schema of ours the database is at.
+pub(crate) const LAST_SEQUENCE: &str = "SELECT last_sequence FROM selfsame.workspaces WHERE workspace = $1";
 
 /// Every identity that owns one of the identifiers ($2 kinds, $3 values), whole, and the head: rows of the sorts 0 (the
 /// head), 1 (the owner of an identifier), 2 (the contact that is an owner), 3 (the secondaries of its identity) and 4
@@ -88,7 +95,7 @@ pub(crate) const LOAD: &str = "WITH owners AS (
     SELECT 0 AS sort, last_sequence AS a, last_contact_id AS b,
         NULL::text AS email, NULL::text AS phone, NULL::text AS declared,
         NULL::bigint AS linked_id, last_event_at_ms AS created_at_ms, NULL::bigint AS updated_at_ms
-    FROM selfsame.workspaces WHERE workspace = $1
+    FROM selfsame.workspaces WHERE workspace = $1 AND erased_at_ms IS NULL
     UNION ALL
     SELECT 1, place, contact_id, NULL, NULL, NULL, NULL, NULL, NULL FROM owners
     UNION ALL
@@ -153,9 +160,10 @@ pub(crate) const RELINK: &str = "UPDATE selfsame.contacts
     ) AS moved
     WHERE contacts.workspace = $1 AND contacts.id = moved.id";
 
-/// Moves the workspace's counters to where the log now stands.
+/// Moves the workspace's counters to where the log now stands, and counts what came and went.
 pub(crate) const ADVANCE: &str = "UPDATE selfsame.workspaces
-    SET last_sequence = $2, last_event_at_ms = $3, last_contact_id = coalesce($4::bigint, last_contact_id)
+    SET last_sequence = $2, last_event_at_ms = $3, last_contact_id = coalesce($4::bigint, last_contact_id),
+        contact_count = contact_count + $5, identity_count = identity_count + $6
     WHERE workspace = $1";
 
 pub(crate) const SCAN_EVENTS: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome
@@ -245,6 +253,7 @@ pub fn statements() -> Vec<(&'static str, String)> {
         ("rollback", ROLLBACK),
         ("lock", LOCK),
         ("head", HEAD),
+        ("last sequence", LAST_SEQUENCE),
         ("load", LOAD),
         ("insert events", INSERT_EVENTS),
         ("insert contacts", INSERT_CONTACTS),
@@ -272,6 +281,7 @@ pub fn statements() -> Vec<(&'static str, String)> {
     }
     all.push(("create view", create_view("public")));
     all.extend(planned::all());
+    all.extend(administration::all());
     all.extend(adoption::all());
     all
 }

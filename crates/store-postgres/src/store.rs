@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use selfsame_rules::{Head, Identifier, Plan};
-use selfsame_store::{Decision, Look, Migrations, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Identifier, Plan};
+use selfsame_store::{
+    Access, AccessChange, AccessDecision, Decision, Look, Migrations, Record, Scan, Scanned, Store,
+    StoreError, WorkspaceKey,
+};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::administration::Administration;
 use crate::connection::{
     OpenError, OriginalName, begin_for, expect_current, known_version, migrate, original_name, pending,
     refuse_originals_table,
@@ -22,7 +26,9 @@ use crate::rows::get;
 use crate::scan::scan;
 use crate::settings::ConnectionSettings;
 use crate::statements::{HAS_CITUS, INVALID_INDEXES, SCHEMA_VERSION, begin_write, citus_statements};
-use crate::writer::Writer;
+use crate::sweep::Sweep;
+use crate::transaction::{Transaction, Writer};
+use crate::write::Write;
 
 /// How long the question whether the store can answer waits for the answer.
 const READY_WITHIN: Duration = Duration::from_secs(2);
@@ -119,6 +125,17 @@ impl PostgresStore {
         tokio::spawn(sample(pool.clone()));
         Self { pool, readers, writer, schema: settings.schema().map(str::to_owned) }
     }
+
+    /// Carries a transaction out in a task of its own: a panic in its decision costs it alone, not whoever asked for
+    /// it, and nobody who goes away leaves it half done.
+    async fn carry_out<T: Transaction + 'static>(&self, transaction: T) -> Result<T::Done, StoreError> {
+        let writer = self.writer.clone().ok_or(StoreError::NotWritable)?;
+        if self.pool.is_closed() {
+            return Err(StoreError::NotWritable);
+        }
+        let task = tokio::spawn(async move { writer.carry_out(transaction).await });
+        task.await.map_err(|_| StoreError::failed("the write panicked"))?
+    }
 }
 
 /// Gives back to the server what hasn't been used for a while: another replica may need it.
@@ -149,19 +166,26 @@ impl Store for PostgresStore {
     async fn write(
         &self,
         workspace: WorkspaceKey,
-        mut identifiers: Vec<Identifier>,
+        identifiers: Vec<Identifier>,
         decision: Decision,
     ) -> Result<Plan, StoreError> {
-        identifiers.sort_unstable();
-        identifiers.dedup();
-        let writer = self.writer.clone().ok_or(StoreError::NotWritable)?;
-        if self.pool.is_closed() {
-            return Err(StoreError::NotWritable);
-        }
-        // A task of its own: a panic in the decision costs this write, not whoever asked for it, and nobody who goes
-        // away leaves a transaction half done.
-        let task = tokio::spawn(async move { writer.write(workspace, &identifiers, decision).await });
-        task.await.map_err(|_| StoreError::failed("the write panicked"))?
+        self.carry_out(Write::new(workspace, identifiers, decision)).await
+    }
+
+    async fn access(&self) -> Result<Access, StoreError> {
+        self.readers.access().await
+    }
+
+    async fn administer(
+        &self,
+        workspace: WorkspaceKey,
+        decision: AccessDecision,
+    ) -> Result<Option<AccessChange>, StoreError> {
+        self.carry_out(Administration::new(workspace, decision)).await
+    }
+
+    async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {
+        self.carry_out(Sweep(workspace)).await
     }
 
     async fn scan(
@@ -169,7 +193,7 @@ impl Store for PostgresStore {
         workspace: WorkspaceKey,
         what: Scan,
         into: mpsc::Sender<Vec<Record>>,
-    ) -> Result<Head, StoreError> {
+    ) -> Result<Scanned, StoreError> {
         scan(&self.pool, workspace, what, into).await
     }
 
