@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Sequence, Timestamp, apply};
-use selfsame_store::{Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_store::{Counts, Record, Scan, Scanned, Store, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
 
 use crate::ledger::{Ledger, digest};
@@ -50,8 +50,8 @@ pub async fn check(store: &dyn Store, workspace: WorkspaceKey) -> Result<Report,
             records.into_iter().for_each(|record| checking.take(record));
         }
     };
-    let (head, ()) = tokio::join!(store.scan(workspace, Scan::Everything, sender), judge);
-    Ok(checking.conclude(head?))
+    let (scanned, ()) = tokio::join!(store.scan(workspace, Scan::Everything, sender), judge);
+    Ok(checking.conclude(&scanned?))
 }
 
 /// What has been seen so far.
@@ -173,10 +173,11 @@ impl Checking {
     }
 
     /// What can only be judged when all was seen.
-    fn conclude(mut self, head: Head) -> Report {
+    fn conclude(mut self, Scanned { head, counts }: &Scanned) -> Report {
         self.owned_within();
         self.links();
-        self.nothing_is_missing(head);
+        self.nothing_is_missing(*head);
+        self.counts(*counts);
         self.report
     }
 
@@ -211,6 +212,22 @@ impl Checking {
                 _ => self.fault(format_args!(
                     "contact {id} links to contact {primary}, which is no live contact: an orphan"
                 )),
+            }
+        }
+    }
+
+    /// The workspace counts what is there. Of rows that aren't what the log made, the count says nothing.
+    fn counts(&mut self, counts: Counts) {
+        if self.report.faults_count > 0 {
+            return;
+        }
+        let live = self.stored.iter().filter(|contact| contact.live).count();
+        for (what, found, counted) in [
+            ("live contacts", live as u64, counts.contacts),
+            ("identities", self.report.identities, counts.identities),
+        ] {
+            if i64::try_from(found) != Ok(counted) {
+                self.fault(format_args!("there are {found} {what}, and the workspace counts {counted}"));
             }
         }
     }

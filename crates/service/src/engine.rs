@@ -63,6 +63,39 @@ pub struct Engine {
     standing: Arc<Standing>,
 }
 
+/// What the engines of an installation share.
+#[derive(Clone)]
+pub(crate) struct EngineParts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: EngineSettings,
+    metrics: Arc<EngineMetrics>,
+    standing: Arc<Standing>,
+}
+
+impl EngineParts {
+    pub(crate) fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, settings: EngineSettings) -> Self {
+        let metrics = Arc::new(EngineMetrics::new(settings.queue_length_max));
+        Self { store, clock, settings, metrics, standing: Arc::new(Standing::new()) }
+    }
+
+    /// Starts the engine of `workspace` on the current tokio runtime.
+    pub(crate) fn engine(&self, workspace: WorkspaceKey) -> Engine {
+        let Self { store, clock, settings, metrics, standing } = self.clone();
+        let told = (Arc::clone(&metrics), Arc::clone(&standing));
+        let queue = Arc::new(Queue::start(Arc::clone(&store), clock, workspace, settings, told));
+        Engine {
+            store,
+            workspace,
+            queue,
+            job_observations_max: settings.batch_observations_max.min(settings.queue_length_max),
+            answer_timeout: settings.answer_timeout,
+            metrics,
+            standing,
+        }
+    }
+}
+
 /// The time of [`EngineSettings::answer_timeout`] is over.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {0:?}")]
@@ -96,13 +129,7 @@ impl Engine {
         workspace: WorkspaceKey,
         settings: EngineSettings,
     ) -> Self {
-        let job_observations_max = settings.batch_observations_max.min(settings.queue_length_max);
-        let metrics = Arc::new(EngineMetrics::new(settings.queue_length_max));
-        let standing = Arc::new(Standing::new());
-        let told = (Arc::clone(&metrics), Arc::clone(&standing));
-        let queue = Arc::new(Queue::start(Arc::clone(&store), clock, workspace, settings, told));
-        let answer_timeout = settings.answer_timeout;
-        Self { store, workspace, queue, job_observations_max, answer_timeout, metrics, standing }
+        EngineParts::new(store, clock, settings).engine(workspace)
     }
 
     /// The customer that the observation belongs to, after whatever it changes is durable.
@@ -213,7 +240,12 @@ impl Engine {
     ///
     /// What the store says as it closes; everything acknowledged is durable all the same.
     pub async fn drain(&self) -> Result<(), StoreError> {
-        self.queue.drain().await;
+        self.end().await;
         self.store.close().await
+    }
+
+    /// Refuses new changes, and commits those that wait.
+    pub(crate) async fn end(&self) {
+        self.queue.drain().await;
     }
 }

@@ -1,20 +1,30 @@
 //! The running engine: answers known customers from a read, queues changes and commits them in groups
-//! ([`Engine`]), and proves that a database keeps the laws ([`check`]).
+//! ([`Engine`]), for every workspace of an installation ([`Installation`]), which also knows the keys; and proves that a database keeps the laws ([`check`]).
 //!
 //! Deliberately absent: a concrete store, HTTP, JSON, settings, and the rules, which it only calls.
 
+mod administration;
 pub mod check;
 mod clock;
 mod engine;
+mod installation;
+mod key_text;
+mod key_use;
 mod ledger;
 mod metrics;
 mod pace;
 mod queue;
 mod readiness;
 mod seldom;
+mod snapshot;
 mod steps;
 
+pub use administration::{ADMIN_KEY_CHARACTERS_MIN, ActError, AdminKey, NewKey, Reach};
 pub use clock::{Clock, SystemClock};
 pub use engine::{ANSWER_CONTACTS_MAX, Engine, EngineSettings, IdentifyError, Together};
+pub use installation::Installation;
+pub use key_text::KeyText;
+pub use key_use::{RateLeft, TooMuch, UnderWay};
 pub use readiness::{Readiness, Reason};
 pub use seldom::Seldom;
+pub use snapshot::{KnownKey, Snapshot, Workspace};

@@ -3,12 +3,15 @@
 //! Handles are made once, when an engine starts, so that counting costs neither a look-up by name nor an allocation.
 //! Without a recorder in the process they do nothing. No label ever holds a value of anybody.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
 };
-use selfsame_rules::{Outcome, Plan};
-use selfsame_store::StoreError;
+use selfsame_rules::{Name, Outcome, Plan};
+use selfsame_store::{Access, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
 const OBSERVATIONS: &str = "selfsame_observations_total";
@@ -19,6 +22,8 @@ const BATCH: &str = "selfsame_batch_observations";
 const QUEUE: &str = "selfsame_queue_observations";
 const QUEUE_MAX: &str = "selfsame_queue_observations_max";
 const QUEUE_WAIT: &str = "selfsame_queue_wait_seconds";
+const CONTACTS: &str = "selfsame_contacts";
+const IDENTITIES: &str = "selfsame_identities";
 const STORE_ERRORS: &str = "selfsame_store_errors_total";
 
 /// The events that observations make, in the order of [`place_of`].
@@ -49,8 +54,16 @@ pub(crate) enum Operation {
 }
 
 /// The kinds of [`StoreError`], in the order of [`kind_of`].
-const ERROR_KINDS: [&str; 7] =
-    ["no_space", "unavailable", "outcome_unknown", "not_writable", "newer_schema", "incoherent", "failed"];
+const ERROR_KINDS: [&str; 8] = [
+    "no_space",
+    "unavailable",
+    "outcome_unknown",
+    "not_writable",
+    "newer_schema",
+    "incoherent",
+    "failed",
+    "no_workspace",
+];
 
 fn kind_of(error: &StoreError) -> usize {
     match error {
@@ -61,6 +74,7 @@ fn kind_of(error: &StoreError) -> usize {
         StoreError::NewerSchema { .. } => 4,
         StoreError::Incoherent(_) => 5,
         StoreError::Failed(_) => 6,
+        StoreError::NoWorkspace(_) => 7,
     }
 }
 
@@ -132,7 +146,39 @@ fn place_of(outcome: &Outcome) -> Option<usize> {
         Outcome::Created { .. } => Some(0),
         Outcome::Attached { .. } => Some(1),
         Outcome::Merged { .. } => Some(2),
-        Outcome::Adopted { .. } => None,
+        Outcome::Adopted { .. } | Outcome::KeyChanged(_) | Outcome::WorkspaceChanged(_) => None,
+    }
+}
+
+/// What the workspaces hold, by name.
+pub(crate) struct WorkspaceMetrics(Mutex<BTreeMap<Name, [Gauge; 2]>>);
+
+impl WorkspaceMetrics {
+    pub(crate) fn new() -> Self {
+        describe_gauge!(CONTACTS, "Live contacts of a workspace, on all replicas.");
+        describe_gauge!(IDENTITIES, "Identities of a workspace that have a live contact, on all replicas.");
+        Self(Mutex::default())
+    }
+
+    /// Tells what was read. A name that is no workspace's any more has nothing.
+    pub(crate) fn tell(&self, access: &Access) {
+        let mut told = self.0.lock().expect("nothing panics while it holds this");
+        let live = || access.workspaces.iter().filter(|workspace| workspace.facts.erased_at.is_none());
+        told.retain(|name, gauges| {
+            let stays = live().any(|workspace| workspace.facts.name == *name);
+            if !stays {
+                gauges.iter().for_each(|gauge| gauge.set(0.0));
+            }
+            stays
+        });
+        for workspace in live() {
+            let name = &workspace.facts.name;
+            let gauges = told.entry(name.clone()).or_insert_with(|| {
+                [CONTACTS, IDENTITIES].map(|metric| gauge!(metric, "workspace" => name.to_string()))
+            });
+            gauges[0].set(workspace.counts.contacts as f64);
+            gauges[1].set(workspace.counts.identities as f64);
+        }
     }
 }
 

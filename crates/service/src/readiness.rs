@@ -55,7 +55,9 @@ impl Reason {
             StoreError::Unavailable(_) | StoreError::OutcomeUnknown(_) => Self::StoreUnavailable,
             StoreError::NotWritable => Self::ShuttingDown,
             StoreError::NewerSchema { .. } => Self::SchemaNewer,
-            StoreError::Incoherent(_) | StoreError::Failed(_) => Self::StoreFailed,
+            StoreError::NoWorkspace(_) | StoreError::Incoherent(_) | StoreError::Failed(_) => {
+                Self::StoreFailed
+            }
         }
     }
 }

@@ -1,0 +1,344 @@
+//! What an administrator can do: make and revoke keys, make, rename and erase workspaces. Each is one event.
+
+use std::sync::{Arc, Mutex};
+
+use selfsame_rules::{
+    Actor, Changed, Event, Head, KeyFacts, KeyLimits, Name, Outcome, Scopes, Sequence, Timestamp,
+    WorkspaceFacts,
+};
+use selfsame_store::{Access, AccessChange, AccessEffect, KeyRow, StoreError, WorkspaceKey, WorkspaceRow};
+
+use crate::Installation;
+use crate::key_text::{KeyText, digest};
+
+/// The name of the key that the environment gives.
+const ENVIRONMENT_KEY: &str = "environment";
+
+/// The fewest characters of a key that somebody thought out.
+pub const ADMIN_KEY_CHARACTERS_MIN: usize = 32;
+
+/// Why an act was not done. Nothing changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ActError {
+    /// Another has that name.
+    #[error("the name is taken")]
+    NameTaken,
+    /// There is no such key, or none that whoever asks may know of.
+    #[error("there is no such key")]
+    NoKey,
+    /// There is no such workspace, or it is erased.
+    #[error("there is no such workspace")]
+    NoWorkspace,
+    /// The workspace `default` keeps its name, and is never erased.
+    #[error("the workspace `default` stays as it is")]
+    DefaultStays,
+    /// A key that nobody can guess can't be made.
+    #[error("the system gives no randomness: {0}")]
+    NoRandomness(String),
+    /// The store could not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A key that is to be made.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// What it is to be called.
+    pub name: Name,
+    /// What it is to open; `None` for every workspace.
+    pub workspace: Option<WorkspaceKey>,
+    /// What it is to be good for.
+    pub scopes: Scopes,
+    /// How much it may be used.
+    pub limits: KeyLimits,
+    /// From when on it is good for nothing.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// Who asks, as far as it says which workspaces he may know of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Every one.
+    Everything,
+    /// This one.
+    Workspace(WorkspaceKey),
+}
+
+impl Reach {
+    /// Whether it takes in what belongs to that workspace; a key to every workspace belongs to none.
+    pub fn covers(self, key: &KeyRow) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Workspace(workspace) => key.workspace == workspace && !key.facts.every_workspace,
+        }
+    }
+}
+
+impl Installation {
+    /// Makes a key; its text can be had from what is returned, and never again.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::NameTaken`] by a key of the same workspace that isn't revoked; [`ActError::NoWorkspace`].
+    pub async fn create_key(&self, new: NewKey, actor: Actor) -> Result<(KeyRow, KeyText), ActError> {
+        let text = KeyText::new()?;
+        let row = self.make_key(new, (text.id(), text.reveal()), actor, Names::Apart).await?;
+        Ok((row, text))
+    }
+
+    /// Revokes a key; one that is revoked stays as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::NoKey`] also for one that `reach` doesn't cover.
+    pub async fn revoke_key(&self, id: &str, reach: Reach, actor: Actor) -> Result<KeyRow, ActError> {
+        let found = |access: &Access| {
+            access.keys.iter().find(|key| *key.facts.id == *id && reach.covers(key)).cloned()
+        };
+        let snapshot = self.read().await?;
+        let key = found(snapshot.access()).ok_or(ActError::NoKey)?;
+        let (workspace, id) = (key.workspace, key.facts.id);
+        self.act(workspace, actor, move |access, now| {
+            let own = access.keys.iter().find(|key| key.workspace == workspace && key.facts.id == id);
+            let key = own.ok_or(ActError::NoKey)?;
+            if key.facts.revoked_at.is_some() {
+                return Ok((None, key.clone()));
+            }
+            let facts = KeyFacts { revoked_at: Some(now), ..key.facts.clone() };
+            let outcome = key_changed(Some(key.facts.clone()), facts.clone());
+            let effect = AccessEffect::KeyRevoked(facts.clone());
+            Ok((Some((workspace, outcome, effect)), KeyRow { facts, ..key.clone() }))
+        })
+        .await
+    }
+
+    /// Makes a workspace.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::NameTaken`] by one that isn't erased.
+    pub async fn create_workspace(&self, name: Name, actor: Actor) -> Result<WorkspaceRow, ActError> {
+        let mut proposed: Option<WorkspaceRow> = None;
+        self.act(WorkspaceKey::DEFAULT, actor, move |access, now| {
+            // A commit whose answer was lost.
+            let made = proposed
+                .as_ref()
+                .and_then(|made| access.workspace(made.key).filter(|row| row.facts == made.facts));
+            if let Some(made) = made {
+                return Ok((None, made.clone()));
+            }
+            refuse_taken(access, &name)?;
+            let last = access.workspaces.last().map_or(WorkspaceKey::DEFAULT, |last| last.key);
+            let facts = WorkspaceFacts { name: name.clone(), created_at: now, erased_at: None };
+            let row = WorkspaceRow {
+                key: WorkspaceKey(last.0 + 1),
+                facts: facts.clone(),
+                head: Head::EMPTY,
+                counts: Default::default(),
+                swept: false,
+            };
+            proposed = Some(row.clone());
+            let outcome = workspace_changed(None, facts.clone());
+            Ok((Some((row.key, outcome, AccessEffect::WorkspaceMade(facts))), row))
+        })
+        .await
+    }
+
+    /// Gives a workspace another name. Keys open it as before.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::NameTaken`], [`ActError::NoWorkspace`], [`ActError::DefaultStays`].
+    pub async fn rename_workspace(
+        &self,
+        workspace: WorkspaceKey,
+        name: Name,
+        actor: Actor,
+    ) -> Result<WorkspaceRow, ActError> {
+        refuse_default(workspace)?;
+        self.act(workspace, actor, move |access, _| {
+            let row = live(access, workspace)?;
+            if row.facts.name == name {
+                return Ok((None, row.clone()));
+            }
+            refuse_taken(access, &name)?;
+            let facts = WorkspaceFacts { name: name.clone(), ..row.facts.clone() };
+            let outcome = workspace_changed(Some(row.facts.clone()), facts.clone());
+            let effect = AccessEffect::WorkspaceRenamed(facts.clone());
+            Ok((Some((workspace, outcome, effect)), WorkspaceRow { facts, ..row.clone() }))
+        })
+        .await
+    }
+
+    /// Erases a workspace: from here on nothing in it is shown or written, its keys are revoked, and its rows are deleted
+    /// in the background. Its number is not given again; its name is free.
+    ///
+    /// # Errors
+    ///
+    /// [`ActError::NoWorkspace`], [`ActError::DefaultStays`].
+    pub async fn erase_workspace(
+        &self,
+        workspace: WorkspaceKey,
+        actor: Actor,
+    ) -> Result<WorkspaceRow, ActError> {
+        refuse_default(workspace)?;
+        let mut proposed: Option<WorkspaceFacts> = None;
+        let erased = self.act(workspace, actor, move |access, now| {
+            let row = access.workspace(workspace).ok_or(ActError::NoWorkspace)?;
+            if proposed.as_ref() == Some(&row.facts) {
+                return Ok((None, row.clone()));
+            }
+            let row = live(access, workspace)?;
+            let facts = WorkspaceFacts { erased_at: Some(now), ..row.facts.clone() };
+            proposed = Some(facts.clone());
+            let outcome = workspace_changed(Some(row.facts.clone()), facts.clone());
+            let effect = AccessEffect::WorkspaceErased(facts.clone());
+            Ok((Some((workspace, outcome, effect)), WorkspaceRow { facts, ..row.clone() }))
+        });
+        match erased.await {
+            Err(ActError::Store(StoreError::NoWorkspace(_))) => Err(ActError::NoWorkspace),
+            erased => erased,
+        }
+    }
+
+    /// Sees to it that the text is a key with the scope admin to every workspace, and that none does that was given so
+    /// before. One that was revoked stays so.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::create_key`], but for names: its name is always `environment`.
+    pub async fn ensure_admin_key(&self, text: &str, actor: &Actor) -> Result<AdminKey, ActError> {
+        let digest = digest(text);
+        let snapshot = self.read().await?;
+        let known = snapshot.access().keys.iter().find(|key| key.digest == digest);
+        if let Some(known) = known {
+            let usable = known.facts.is_usable(self.now());
+            return Ok(if usable { AdminKey::Usable } else { AdminKey::Revoked });
+        }
+        let new = NewKey {
+            name: Name::parse(ENVIRONMENT_KEY).expect("it is a name"),
+            workspace: None,
+            scopes: [selfsame_rules::Scope::Admin].into_iter().collect(),
+            limits: KeyLimits::default(),
+            expires_at: None,
+        };
+        let id = KeyText::new()?;
+        let made = self.make_key(new, (id.id(), text), actor.clone(), Names::MayMeet).await?;
+        let before = snapshot.access().keys.iter().filter(|key| {
+            key.facts.every_workspace && key.facts.name == made.facts.name && key.facts.revoked_at.is_none()
+        });
+        for key in before {
+            self.revoke_key(&key.facts.id, Reach::Everything, actor.clone()).await?;
+        }
+        Ok(AdminKey::Made)
+    }
+
+    async fn make_key(
+        &self,
+        new: NewKey,
+        (id, text): (&str, &str),
+        actor: Actor,
+        names: Names,
+    ) -> Result<KeyRow, ActError> {
+        let workspace = new.workspace.unwrap_or(WorkspaceKey::DEFAULT);
+        let (id, digest): (Box<str>, _) = (id.into(), digest(text));
+        self.act(workspace, actor, move |access, now| {
+            live(access, workspace)?;
+            if let Some(made) = access.keys.iter().find(|key| key.digest == digest) {
+                return Ok((None, made.clone()));
+            }
+            let mut others = access.keys.iter().filter(|key| key.workspace == workspace);
+            let taken = others.any(|key| key.facts.name == new.name && key.facts.is_usable(now));
+            if taken && names == Names::Apart {
+                return Err(ActError::NameTaken);
+            }
+            let facts = KeyFacts {
+                id: id.clone(),
+                name: new.name.clone(),
+                scopes: new.scopes,
+                every_workspace: new.workspace.is_none(),
+                limits: new.limits,
+                created_at: now,
+                expires_at: new.expires_at,
+                revoked_at: None,
+            };
+            let row = KeyRow { workspace, facts: facts.clone(), digest };
+            let effect = AccessEffect::KeyMade(row.clone());
+            Ok((Some((workspace, key_changed(None, facts), effect)), row))
+        })
+        .await
+    }
+
+    /// Lets the store carry out what `decide` comes to: a change of a workspace's log and tables, and what is then
+    /// there. The moment that it is told is that of the event.
+    async fn act<T: Send + 'static>(
+        &self,
+        workspace: WorkspaceKey,
+        actor: Actor,
+        mut decide: impl FnMut(&Access, Timestamp) -> Result<(Option<Change>, T), ActError> + Send + 'static,
+    ) -> Result<T, ActError> {
+        let decided: Arc<Mutex<Option<Result<T, ActError>>>> = Arc::default();
+        let (told, clock) = (Arc::clone(&decided), self.clock());
+        let decision = Box::new(move |access: &Access| {
+            // Time never runs back along the log that the event goes to.
+            let head = access.workspace(workspace).map_or(Head::EMPTY, |row| row.head);
+            let at = clock.now().max(head.last_event_at);
+            let (change, result) = match decide(access, at) {
+                Ok((change, there)) => (change, Ok(there)),
+                Err(error) => (None, Err(error)),
+            };
+            *told.lock().expect("nothing panics while it holds this") = Some(result);
+            let (workspace, outcome, effect) = change?;
+            let head = access.workspace(workspace).map_or(Head::EMPTY, |row| row.head);
+            let sequence = Sequence(head.last_sequence.0 + 1);
+            let event = Event { sequence, at, caused_by: actor.clone(), evidence: Vec::new(), outcome };
+            Some(AccessChange { workspace, event, effect })
+        });
+        self.administer(workspace, decision).await?;
+        let decided = decided.lock().expect("nothing panics while it holds this").take();
+        decided.unwrap_or_else(|| Err(StoreError::failed("nothing was decided").into()))
+    }
+}
+
+/// What became of the key that the environment gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminKey {
+    /// It is new.
+    Made,
+    /// It was there.
+    Usable,
+    /// It was revoked, or is over.
+    Revoked,
+}
+
+/// Whether two usable keys of a workspace may have one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    Apart,
+    MayMeet,
+}
+
+/// Whose log and tables change, and how.
+type Change = (WorkspaceKey, Outcome, AccessEffect);
+
+fn live(access: &Access, workspace: WorkspaceKey) -> Result<&WorkspaceRow, ActError> {
+    let row = access.workspace(workspace).filter(|row| row.facts.erased_at.is_none());
+    row.ok_or(ActError::NoWorkspace)
+}
+
+fn refuse_taken(access: &Access, name: &Name) -> Result<(), ActError> {
+    let mut live = access.workspaces.iter().filter(|row| row.facts.erased_at.is_none());
+    if live.any(|row| row.facts.name == *name) { Err(ActError::NameTaken) } else { Ok(()) }
+}
+
+fn refuse_default(workspace: WorkspaceKey) -> Result<(), ActError> {
+    if workspace == WorkspaceKey::DEFAULT { Err(ActError::DefaultStays) } else { Ok(()) }
+}
+
+fn key_changed(before: Option<KeyFacts>, after: KeyFacts) -> Outcome {
+    Outcome::KeyChanged(Box::new(Changed { before, after }))
+}
+
+fn workspace_changed(before: Option<WorkspaceFacts>, after: WorkspaceFacts) -> Outcome {
+    Outcome::WorkspaceChanged(Box::new(Changed { before, after }))
+}

@@ -1,0 +1,212 @@
+//! Everything that runs over one store: an engine for each workspace, and who may ask it.
+//!
+//! Workspaces and keys are read anew every two seconds, so that no request waits for them. What was read longer ago than
+//! five seconds is not believed where another replica may have changed it: then requests wait, and are refused in the end.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use selfsame_rules::Timestamp;
+use selfsame_store::{AccessChange, AccessDecision, Store, StoreError, WorkspaceKey};
+use tokio::sync::{Mutex, watch};
+use tokio::time::timeout;
+
+use crate::engine::EngineParts;
+use crate::metrics::WorkspaceMetrics;
+use crate::snapshot::Snapshot;
+use crate::{Clock, Engine, EngineSettings, Readiness, Seldom, Workspace};
+
+/// How often workspaces and keys are read.
+const READ_EVERY: Duration = Duration::from_secs(2);
+
+/// How old what was read may be, where others may have changed it since.
+const BELIEVED_FOR: Duration = Duration::from_secs(5);
+
+/// A running installation. Clones are handles on the same one.
+#[derive(Clone)]
+pub struct Installation(Arc<Inner>);
+
+struct Inner {
+    parts: EngineParts,
+    /// The engine of the default workspace, which is there always.
+    default: Engine,
+    snapshot: watch::Sender<Arc<Snapshot>>,
+    /// Held while the access is read, so that what was read later is shown later.
+    reading: Mutex<()>,
+    metrics: WorkspaceMetrics,
+    unread: Seldom,
+}
+
+/// What was read is too old, and can't be read anew.
+#[derive(Debug, thiserror::Error)]
+#[error("keys could not be read for {0:?}")]
+struct Stale(Duration);
+
+impl Installation {
+    /// Starts the engines of all workspaces of `store`, on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if workspaces and keys can't be read.
+    pub async fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: EngineSettings,
+    ) -> Result<Self, StoreError> {
+        let parts = EngineParts::new(store, clock, settings);
+        let read_began = Instant::now();
+        let access = parts.store.access().await?;
+        let snapshot = Snapshot::of(access, read_began, None, |workspace| parts.engine(workspace));
+        let default = snapshot
+            .workspace(WorkspaceKey::DEFAULT)
+            .ok_or(StoreError::NoWorkspace(WorkspaceKey::DEFAULT))?
+            .engine
+            .clone();
+        let metrics = WorkspaceMetrics::new();
+        metrics.tell(snapshot.access());
+        let installation = Self(Arc::new(Inner {
+            parts,
+            default,
+            snapshot: watch::Sender::new(Arc::new(snapshot)),
+            reading: Mutex::new(()),
+            metrics,
+            unread: Seldom::default(),
+        }));
+        tokio::spawn(keep_reading(Arc::downgrade(&installation.0)));
+        Ok(installation)
+    }
+
+    /// Workspaces and keys, as they are now or were a few seconds ago at most.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if they can't be read in time: what can't be known is not guessed.
+    pub async fn current(&self) -> Result<Arc<Snapshot>, StoreError> {
+        let current = Arc::clone(&self.0.snapshot.borrow());
+        if self.0.believes(&current) {
+            return Ok(current);
+        }
+        let mut snapshots = self.0.snapshot.subscribe();
+        let fresh = snapshots.wait_for(|snapshot| self.0.believes(snapshot));
+        match timeout(self.0.parts.settings.answer_timeout, fresh).await {
+            Ok(Ok(fresh)) => Ok(Arc::clone(&fresh)),
+            _ => Err(StoreError::Unavailable(Arc::new(Stale(BELIEVED_FOR)))),
+        }
+    }
+
+    /// The engine of the default workspace.
+    pub fn default_engine(&self) -> &Engine {
+        &self.0.default
+    }
+
+    /// The moment now, as the installation's clock has it.
+    pub fn now(&self) -> Timestamp {
+        self.0.parts.clock.now()
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.0.parts.clock)
+    }
+
+    /// Whether requests should be sent here now: asks the store.
+    pub async fn readiness(&self) -> Readiness {
+        self.0.default.readiness().await
+    }
+
+    /// From here on it isn't ready, so that requests are sent elsewhere; those that come are answered as before.
+    pub fn retire(&self) {
+        self.0.default.retire();
+    }
+
+    /// Refuses new changes, commits those that wait, and closes the store.
+    ///
+    /// # Errors
+    ///
+    /// What the store says as it closes; everything acknowledged is durable all the same.
+    pub async fn drain(&self) -> Result<(), StoreError> {
+        let snapshot = Arc::clone(&self.0.snapshot.borrow());
+        for workspace in snapshot.workspaces() {
+            workspace.engine.end().await;
+        }
+        self.0.parts.store.close().await
+    }
+
+    /// Changes workspaces or keys, and shows the change before it returns.
+    pub(crate) async fn administer(
+        &self,
+        workspace: WorkspaceKey,
+        decision: AccessDecision,
+    ) -> Result<Option<AccessChange>, StoreError> {
+        let change = self.0.parts.store.administer(workspace, decision).await?;
+        if change.is_some()
+            && let Err(error) = self.0.read().await
+        {
+            tracing::warn!(%error, "a change of keys or workspaces is stored, and will be seen in a moment");
+        }
+        Ok(change)
+    }
+
+    /// Workspaces and keys as they are now: asks the store.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if they can't be read.
+    pub async fn read(&self) -> Result<Arc<Snapshot>, StoreError> {
+        self.0.read().await?;
+        Ok(Arc::clone(&self.0.snapshot.borrow()))
+    }
+}
+
+impl Inner {
+    fn believes(&self, snapshot: &Snapshot) -> bool {
+        !self.parts.store.is_written_elsewhere() || snapshot.read_began.elapsed() <= BELIEVED_FOR
+    }
+
+    async fn read(&self) -> Result<(), StoreError> {
+        let _one_at_a_time = self.reading.lock().await;
+        let read_began = Instant::now();
+        let access = self.parts.store.access().await?;
+        self.metrics.tell(&access);
+        let before = Arc::clone(&self.snapshot.borrow());
+        let next = Snapshot::of(access, read_began, Some(&before), |workspace| self.parts.engine(workspace));
+        for gone in before.workspaces().filter(|workspace| next.workspace(workspace.key).is_none()) {
+            let Workspace { engine, .. } = gone.clone();
+            tokio::spawn(async move { engine.end().await });
+        }
+        self.snapshot.send_replace(Arc::new(next));
+        Ok(())
+    }
+
+    /// Deletes what erased workspaces have left.
+    async fn sweep(&self) -> Result<(), StoreError> {
+        let snapshot = Arc::clone(&self.snapshot.borrow());
+        let erased = snapshot.access().workspaces.iter();
+        for workspace in erased.filter(|workspace| workspace.facts.erased_at.is_some() && !workspace.swept) {
+            while !self.parts.store.sweep(workspace.key).await? {}
+            tracing::info!(workspace = %workspace.key, "what was in an erased workspace is deleted");
+        }
+        Ok(())
+    }
+}
+
+/// Reads again and again for as long as the installation is there, and sweeps.
+async fn keep_reading(installation: Weak<Inner>) {
+    loop {
+        let Some(running) = installation.upgrade() else { break };
+        let read = match running.read().await {
+            Ok(()) => running.sweep().await,
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(()) => {}
+            Err(StoreError::NotWritable) => break,
+            Err(error) => {
+                if let Some(times) = running.unread.times() {
+                    tracing::warn!(%error, times, "could not read the keys, or delete what is erased; trying again");
+                }
+            }
+        }
+        drop(running);
+        tokio::time::sleep(READ_EVERY).await;
+    }
+}
