@@ -18,8 +18,9 @@ use tracing::{Instrument, Span};
 
 use crate::body::{check_encoding, is_utf8_of};
 use crate::contact_body::write_contact;
+use crate::door::{Caller, Identifies};
 use crate::jobs::{BrokenOff, Job, JobLimits, Jobs};
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemBody};
 use crate::request_id::RequestId;
 use crate::router::ApiState;
 
@@ -35,23 +36,42 @@ const ANSWER_BYTES: usize = 160;
 
 /// Answers the jobs of one body.
 struct Answers {
+    caller: Arc<Caller<Identifies>>,
     state: Arc<ApiState>,
     request_id: RequestId,
 }
 
+/// Identify many customers: lines of JSON in, lines of JSON out.
+///
+/// Each line is what `POST /identify` takes, and each line of the answer what it answers, or a problem with its `line`.
+#[utoipa::path(
+    post, path = "/v1/observations/batch", tag = "observations",
+    params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
+    request_body(content = String, content_type = "application/x-ndjson", description = "An observation a line"),
+    responses((status = 200, description = "An answer a line", body = String, content_type = "application/x-ndjson"),
+        (status = "default", description = "A problem", body = ProblemBody))
+)]
 pub(crate) async fn create_observations_batch(
+    caller: Caller<Identifies>,
     State(state): State<Arc<ApiState>>,
     request: Request,
 ) -> Response {
     // The lines of bad observations bear it.
     let request_id = RequestId::new();
-    let mut response = answer(state, request, request_id).await.unwrap_or_else(IntoResponse::into_response);
+    // Under way until its last line is sent.
+    let caller = Arc::new(caller);
+    let mut response = caller.answer(answer(Arc::clone(&caller), state, request, request_id).await);
     response.extensions_mut().insert(request_id);
     response
 }
 
 /// The answer, once the first job is done: as long as nothing was sent, its problem can be that of the whole request.
-async fn answer(state: Arc<ApiState>, request: Request, request_id: RequestId) -> Result<Response, Problem> {
+async fn answer(
+    caller: Arc<Caller<Identifies>>,
+    state: Arc<ApiState>,
+    request: Request,
+    request_id: RequestId,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     check_encoding(&parts.headers)?;
     let content_type = parts.headers.get(CONTENT_TYPE);
@@ -61,9 +81,9 @@ async fn answer(state: Arc<ApiState>, request: Request, request_id: RequestId) -
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
     let limits = JobLimits {
-        lines_max: state.engine.job_observations_max(),
+        lines_max: caller.engine().job_observations_max(),
         timeout: state.settings.body_timeout,
-        actor: Actor::named(ACTOR),
+        actor: caller.actor(&Actor::named(ACTOR)),
     };
     let mut jobs = Jobs::of(body, limits);
     let Some(job) = jobs.next().await.map_err(|broken_off| broken_off.problem)? else {
@@ -71,7 +91,9 @@ async fn answer(state: Arc<ApiState>, request: Request, request_id: RequestId) -
             "The body is empty; send a JSON object with `email`, `phoneNumber` or both on each line.";
         return Err(Problem::bad_request("empty_body", detail));
     };
-    let answers = Answers { state, request_id };
+    let answers = Answers { caller, state, request_id };
+    // The first line was paid for at the door.
+    answers.caller.pay(job.lines().saturating_sub(1)).await;
     let first = answers.results(job, &mut jobs).await.map_err(|(_, problem)| problem)?;
     let lines_type = HeaderValue::from_static("application/x-ndjson");
     let body = if jobs.ended() { Body::from(first) } else { stream(first, jobs, answers) };
@@ -96,6 +118,11 @@ async fn next(rest: Rest) -> Option<(Result<Bytes, Infallible>, Rest)> {
     match jobs.next().await {
         Ok(None) => None,
         Ok(Some(job)) => {
+            if let Err(problem) = answers.caller.still_welcome(&answers.state).await {
+                let broken_off = BrokenOff { line: job.first_line(), problem };
+                return Some((Ok(Bytes::from(answers.end_early(&broken_off))), None));
+            }
+            answers.caller.pay(job.lines()).await;
             let lines = match answers.results(job, &mut jobs).await {
                 Ok(lines) => lines,
                 Err((job, problem)) => answers.refusals(&job, &problem),
@@ -115,7 +142,7 @@ impl Answers {
             if observations.is_empty() {
                 break Vec::new();
             }
-            match self.state.engine.identify_all(observations).await {
+            match self.caller.engine().identify_all(observations).await {
                 Ok(Together::Answered(views)) => break views,
                 Ok(Together::TooMuch(observations)) => {
                     job.observations = observations;

@@ -15,11 +15,13 @@ use crate::problem::Problem;
 /// connection; one that sends more than this is cut off.
 const OVERLONG_READ_BYTES_MAX: usize = 1024 * 1024;
 
-/// A JSON body of at most `length_bytes_max`, sent within `timeout`. What it holds may still be no JSON.
+/// A JSON body of at most `length_bytes_max`, sent within `timeout`. What it holds may still be no JSON; if it is empty,
+/// the client is told what is `wanted`.
 pub(crate) async fn read_json(
     request: Request,
     length_bytes_max: usize,
     timeout: Duration,
+    wanted: &str,
 ) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
     let announced = announced_length(&parts.headers);
@@ -34,7 +36,7 @@ pub(crate) async fn read_json(
     let read = tokio::time::timeout(timeout, read(body, length_bytes_max));
     let bytes = read.await.unwrap_or_else(|_| Err(too_slow()))?;
     if bytes.is_empty() {
-        let detail = "The body is empty; send a JSON object with `email`, `phoneNumber` or both.";
+        let detail = format!("The body is empty; send {wanted}.");
         return Err(Problem::bad_request("empty_body", detail));
     }
     // No type at all is judged when the body is known.
@@ -87,7 +89,7 @@ pub(crate) fn too_slow() -> Problem {
 }
 
 fn too_large(length_bytes_max: usize) -> Problem {
-    let detail = format!("The body is larger than {length_bytes_max} bytes; send one observation a request.");
+    let detail = format!("The body is larger than {length_bytes_max} bytes; send one thing a request.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }
 

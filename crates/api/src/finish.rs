@@ -33,12 +33,14 @@ use crate::trace;
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// On every answer. Answers hold personal data, so nothing on the way may keep them.
-static SECURITY_HEADERS: [(HeaderName, HeaderValue); 4] = [
+static SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
     (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    (CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
     (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
+
+/// What is no page has no content to load.
+static NO_CONTENT: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
 /// The interface as the server calls it: whatever its router answers is finished.
 ///
@@ -140,10 +142,12 @@ pub(crate) fn finish(
     }
     tracing::debug!(request.id = %request_id, %method, status = response.status().as_u16(), "answered");
     let headers = response.headers_mut();
-    headers.reserve(SECURITY_HEADERS.len() + 1);
+    headers.reserve(SECURITY_HEADERS.len() + 2);
     for (name, value) in &SECURITY_HEADERS {
         headers.insert(name, value.clone());
     }
+    // A page of ours tells what it is made of.
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert_with(|| NO_CONTENT.clone());
     headers.insert(REQUEST_ID, request_id.header_value());
     let code = problem.map(|problem| problem.code);
     trace::end(span, request_id, response.status(), code);
@@ -167,4 +171,5 @@ fn write_out(problem: &Problem, request_id: RequestId, response: &mut Response) 
     if let Some(seconds) = problem.retry_after_seconds {
         headers.insert(RETRY_AFTER, seconds.into());
     }
+    headers.extend(problem.headers.iter().cloned());
 }

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemBody};
 use crate::router::ApiState;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Health {
     status: &'static str,
     version: &'static str,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Ready {
     status: &'static str,
     /// What bears on requests and keeps none away, in fixed words.
@@ -24,13 +25,19 @@ pub(crate) struct Ready {
 
 /// The process runs and answers, and which version it is: after an upgrade, a server that wasn't restarted looks like
 /// any other. Says nothing of the store: a restart would not mend that.
+#[utoipa::path(get, path = "/healthz", tag = "operations", security(()), responses((status = 200, description = "It runs", body = Health)))]
 pub(crate) async fn find_health() -> Json<Health> {
     Json(Health { status: "ok", version: env!("CARGO_PKG_VERSION") })
 }
 
 /// A lookup would be answered now, and the server is to stay.
+#[utoipa::path(
+    get, path = "/readyz", tag = "operations", security(()),
+    responses((status = 200, description = "Requests may come", body = Ready),
+        (status = 503, description = "They should go elsewhere", body = ProblemBody))
+)]
 pub(crate) async fn find_readiness(State(state): State<Arc<ApiState>>) -> Result<Json<Ready>, Problem> {
-    let readiness = state.engine.readiness().await;
+    let readiness = state.installation.readiness().await;
     if let Some(first) = readiness.not_ready() {
         return Err(Problem::not_ready(first, &readiness));
     }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::router::ApiState;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Heartbeat {
     service_name: &'static str,
@@ -21,6 +22,8 @@ pub(crate) struct Heartbeat {
     status: &'static str,
 }
 
+/// The heartbeat of the service that this one replaces.
+#[utoipa::path(get, path = "/", tag = "operations", security(()), responses((status = 200, description = "It runs", body = Heartbeat)))]
 pub(crate) async fn find_heartbeat(State(state): State<Arc<ApiState>>) -> Json<Heartbeat> {
     let seconds = state.started.elapsed().as_secs();
     Json(Heartbeat {

@@ -11,21 +11,42 @@ use selfsame_rules::IdentityView;
 
 use crate::body::read_json;
 use crate::contact_body::{ResponseSpelling, write_contact};
+use crate::door::{Caller, Identifies};
 use crate::observation::{LENGTH_BYTES_MAX, Place, parse};
-use crate::problem::Problem;
+use crate::openapi::{AnswerShape, ObservationShape};
+use crate::problem::{Problem, ProblemBody};
 use crate::router::ApiState;
 
 /// Room for the answer of a customer with a few contacts.
 const ANSWER_BYTES: usize = 256;
 
+/// What an empty body is told.
+const WANTED: &str = "a JSON object with `email`, `phoneNumber` or both";
+
+/// Identify a customer: the request and response of the service that this one replaces.
+#[utoipa::path(
+    post, path = "/identify", tag = "observations", request_body = ObservationShape,
+    params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
+    responses((status = 200, description = "The customer", body = AnswerShape),
+        (status = "default", description = "A problem", body = ProblemBody))
+)]
 pub(crate) async fn create_identify(
+    caller: Caller<Identifies>,
     State(state): State<Arc<ApiState>>,
     request: Request,
+) -> Response {
+    caller.answer(identify(&caller, &state, request).await)
+}
+
+async fn identify(
+    caller: &Caller<Identifies>,
+    state: &ApiState,
+    request: Request,
 ) -> Result<Response, Problem> {
-    let body = read_json(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
-    let observation = parse(&body, Place::Body, &state.settings.actor)
+    let body = read_json(request, LENGTH_BYTES_MAX, state.settings.body_timeout, WANTED).await?;
+    let observation = parse(&body, Place::Body, &caller.actor(&state.settings.actor))
         .inspect_err(|_| state.metrics.refused.increment(1))?;
-    let view = state.engine.identify(observation).await?;
+    let view = caller.engine().identify(observation).await?;
     Ok(answer(&view, state.settings.response_spelling))
 }
 

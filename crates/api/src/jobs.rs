@@ -162,6 +162,17 @@ impl Jobs {
 }
 
 impl Job {
+    /// How many lines it answers.
+    pub(crate) fn lines(&self) -> usize {
+        self.numbers.len() + self.refused.len()
+    }
+
+    /// The number of its first line.
+    pub(crate) fn first_line(&self) -> u64 {
+        let refused = self.refused.first().map(|(line, _)| *line);
+        self.numbers.first().copied().into_iter().chain(refused).min().unwrap_or(1)
+    }
+
     /// Takes off the second half of the good lines, and the bad ones behind the first half.
     pub(crate) fn split(&mut self) -> Self {
         let half = self.numbers.len() / 2;
@@ -191,7 +202,7 @@ impl Job {
     }
 
     fn is_full(&self, lines_max: usize) -> bool {
-        self.numbers.len() + self.refused.len() >= lines_max || self.length_bytes >= JOB_BYTES_MAX
+        self.lines() >= lines_max || self.length_bytes >= JOB_BYTES_MAX
     }
 
     fn is_empty(&self) -> bool {

@@ -6,12 +6,15 @@
 use std::time::Duration;
 
 use axum::extract::State;
+use axum::http::HeaderValue;
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use std::sync::Arc;
 
+use crate::door::{Caller, Reads};
+use crate::problem::ProblemBody;
 use crate::router::ApiState;
 
 /// From what memory answers to what a client gives up on.
@@ -64,9 +67,17 @@ impl Measurements {
 }
 
 /// All of it, in Prometheus' text format.
-pub(crate) async fn find_metrics(
-    State(state): State<Arc<ApiState>>,
-) -> ([(HeaderName, HeaderValue); 1], String) {
+///
+/// It tells of every workspace, so it takes a key to every one.
+#[utoipa::path(
+    get, path = "/metrics", tag = "operations",
+    responses((status = 200, description = "Measurements", body = String, content_type = "text/plain"),
+        (status = "default", description = "A problem", body = ProblemBody))
+)]
+pub(crate) async fn find_metrics(caller: Caller<Reads>, State(state): State<Arc<ApiState>>) -> Response {
     let text_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    ([(CONTENT_TYPE, text_type)], state.settings.measurements.0.render())
+    let metrics = caller
+        .needs_everything()
+        .map(|()| ([(CONTENT_TYPE, text_type)], state.settings.measurements.0.render()));
+    caller.answer(metrics)
 }

@@ -5,12 +5,15 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use selfsame_service::{IdentifyError, Readiness, Reason};
+use selfsame_rules::{Name, Scope};
+use selfsame_service::{ActError, IdentifyError, Readiness, Reason, TooMuch};
 use selfsame_store::StoreError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
+use crate::door::too_much_headers;
 use crate::request_id::RequestId;
 
 /// A store that hangs for long may well be back sooner than it has hung.
@@ -29,14 +32,18 @@ pub(crate) struct Problem {
     pub(crate) retry_after_seconds: Option<u32>,
     /// Of `/readyz`, all the reasons.
     pub(crate) reasons: Vec<&'static str>,
+    /// Fields of the answer that belong to this problem.
+    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
+    /// For the log: the name of the key that the request came with.
+    pub(crate) key: Option<Name>,
     /// For the log, never for the caller.
     pub(crate) cause: Option<String>,
 }
 
-/// The JSON of an error answer.
-#[derive(Serialize)]
+/// What went wrong, and what to do: RFC 9457.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ProblemBody<'problem> {
+pub(crate) struct ProblemBody<'problem> {
     r#type: String,
     title: &'problem str,
     status: u16,
@@ -61,6 +68,8 @@ impl Problem {
             detail: detail.into(),
             retry_after_seconds: None,
             reasons: Vec::new(),
+            headers: Vec::new(),
+            key: None,
             cause: None,
         }
     }
@@ -81,6 +90,60 @@ impl Problem {
 
     pub(crate) fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; try POST /identify.")
+    }
+
+    /// The key isn't good for that.
+    pub(crate) fn wrong_scope(scope: Scope) -> Self {
+        let detail = format!("The key lacks the scope `{}`; use one that has it.", scope.word());
+        Self::new(StatusCode::FORBIDDEN, "wrong_scope", detail)
+    }
+
+    /// The key opens one workspace, and this takes one that opens all.
+    pub(crate) fn needs_every_workspace() -> Self {
+        let detail = "This takes a key to every workspace, and the request's opens one.";
+        Self::new(StatusCode::FORBIDDEN, "needs_every_workspace", detail)
+    }
+
+    /// The key opens one workspace, and the request names another, whether that is there or not.
+    pub(crate) fn other_workspace() -> Self {
+        let detail =
+            "The key doesn't open the workspace that `Selfsame-Workspace` names; leave the header out.";
+        Self::new(StatusCode::FORBIDDEN, "other_workspace", detail)
+    }
+
+    pub(crate) fn no_workspace() -> Self {
+        let detail = "There is no workspace of that name; GET /v1/workspaces lists them.";
+        Self::new(StatusCode::NOT_FOUND, "workspace_not_found", detail)
+    }
+
+    pub(crate) fn several_workspaces() -> Self {
+        Self::bad_request("invalid_header", "`Selfsame-Workspace` may be sent once; name one workspace.")
+    }
+
+    /// The key is used more than it may be.
+    pub(crate) fn too_much(too_much: TooMuch) -> Self {
+        let (code, detail, wait) = match too_much {
+            TooMuch::Rate(left) => (
+                "rate_limited",
+                format!(
+                    "The key may be used {} times a second; send the same request again after `Retry-After` seconds.",
+                    left.requests_per_second
+                ),
+                left.retry_after.unwrap_or_default(),
+            ),
+            TooMuch::AtOnce(limit) => (
+                "too_many_at_once",
+                format!(
+                    "The key may have {limit} requests under way; send the same request again when one has ended."
+                ),
+                Duration::ZERO,
+            ),
+        };
+        Self {
+            retry_after_seconds: Some(retry_after_seconds(wait).max(1)),
+            headers: too_much_headers(too_much),
+            ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail)
+        }
     }
 
     pub(crate) fn method_not_allowed() -> Self {
@@ -141,15 +204,18 @@ impl Problem {
     pub(crate) fn log(&self, request_id: RequestId) {
         let (status, code) = (self.status.as_u16(), self.code);
         let cause = self.cause.as_deref().unwrap_or("none");
+        let key = self.key.as_ref().map_or("none", Name::as_str);
         if OVERLOAD.contains(&code) {
             // Whoever refused it has told the log, once for many.
             tracing::debug!(request.id = %request_id, status, code, cause, "a request was turned away");
         } else if status == 500 {
-            tracing::error!(request.id = %request_id, status, code, cause, "a request failed");
+            tracing::error!(request.id = %request_id, status, code, cause, key, "a request failed");
         } else if self.status.is_server_error() {
-            tracing::warn!(request.id = %request_id, status, code, cause, "a request was turned away");
+            tracing::warn!(request.id = %request_id, status, code, cause, key, "a request was turned away");
+        } else if self.status == StatusCode::FORBIDDEN {
+            tracing::warn!(request.id = %request_id, status, code, key, "a key was used for what it may not do");
         } else {
-            tracing::debug!(request.id = %request_id, status, code, cause, "a request was refused");
+            tracing::debug!(request.id = %request_id, status, code, cause, key, "a request was refused");
         }
     }
 }
@@ -216,10 +282,31 @@ impl From<StoreError> for Problem {
                 "This server is shutting down; send the same request again in a moment.",
                 1,
             ),
+            StoreError::NoWorkspace(_) => Self::no_workspace(),
             StoreError::NewerSchema { .. } | StoreError::Incoherent(_) | StoreError::Failed(_) => {
                 Self::internal()
             }
         };
         problem.caused_by(&error)
+    }
+}
+
+impl From<ActError> for Problem {
+    fn from(error: ActError) -> Self {
+        let conflict = |code, detail: &str| Self::new(StatusCode::CONFLICT, code, detail);
+        match error {
+            ActError::NameTaken => conflict("name_taken", "Another one has that name; choose another."),
+            ActError::NoKey => Self::new(
+                StatusCode::NOT_FOUND,
+                "key_not_found",
+                "There is no key with that id; GET /v1/keys lists them.",
+            ),
+            ActError::NoWorkspace => Self::no_workspace(),
+            ActError::DefaultStays => {
+                conflict("default_stays", "The workspace `default` can't be renamed or erased.")
+            }
+            ActError::NoRandomness(cause) => Self { cause: Some(cause), ..Self::internal() },
+            ActError::Store(error) => error.into(),
+        }
     }
 }

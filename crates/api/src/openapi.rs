@@ -1,0 +1,100 @@
+//! `GET /openapi.json`: the interface described, from the endpoints themselves.
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+/// What was seen at a checkout: an e-mail, a phone number, or both.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ObservationShape {
+    /// An e-mail address.
+    #[schema(example = "lorraine@hillvalley.edu")]
+    email: Option<String>,
+    /// A phone number, as a text or as a whole number.
+    #[schema(example = "123456")]
+    phone_number: Option<String>,
+}
+
+/// The customer that an observation belongs to.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct AnswerShape {
+    contact: ContactShape,
+}
+
+/// A customer.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ContactShape {
+    /// The oldest contact of the customer.
+    primary_contact_id: i64,
+    /// The primary's own first, each once.
+    emails: Vec<String>,
+    phone_numbers: Vec<String>,
+    secondary_contact_ids: Vec<i64>,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "selfsame",
+        description = "Identity reconciliation: which of your customers is this?\n\nA key is sent as \
+            `Authorization: Bearer KEY`, or as the user name of HTTP Basic. Errors are problem details (RFC 9457).",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    paths(
+        crate::heartbeat::find_heartbeat,
+        crate::identify::create_identify,
+        crate::batch::create_observations_batch,
+        crate::health::find_health,
+        crate::health::find_readiness,
+        crate::measurements::find_metrics,
+        crate::keys::create_key,
+        crate::keys::list_keys,
+        crate::keys::find_current_key,
+        crate::keys::find_key,
+        crate::keys::revoke_key,
+        crate::workspaces::create_workspace,
+        crate::workspaces::list_workspaces,
+        crate::workspaces::find_workspace,
+        crate::workspaces::rename_workspace,
+        crate::workspaces::erase_workspace,
+        find_openapi,
+    ),
+    modifiers(&Keys),
+    security(("key" = [])),
+    tags(
+        (name = "observations", description = "What was seen, and whose it is"),
+        (name = "keys", description = "Who may do what"),
+        (name = "workspaces", description = "Closed sets of customers"),
+        (name = "operations", description = "For whoever runs the server"),
+    )
+)]
+struct Description;
+
+/// Says how a key is sent.
+struct Keys;
+
+impl Modify for Keys {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
+        let components = openapi.components.get_or_insert_with(Default::default);
+        components.add_security_scheme("key", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The description of the interface, as OpenAPI 3.1 has it.
+pub fn description() -> serde_json::Value {
+    serde_json::to_value(Description::openapi()).expect("a description is JSON")
+}
+
+/// This description.
+#[utoipa::path(
+    get, path = "/openapi.json", tag = "operations", security(()),
+    responses((status = 200, description = "OpenAPI 3.1", body = Object))
+)]
+pub(crate) async fn find_openapi() -> Response {
+    Json(description()).into_response()
+}

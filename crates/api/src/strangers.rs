@@ -1,0 +1,36 @@
+//! Requests that no known key comes with: the answer, and a log line for many of them together.
+
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
+use selfsame_service::Seldom;
+
+use crate::problem::Problem;
+
+/// What a client is told to bring.
+static CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"selfsame\"");
+
+/// Counts those who were turned away.
+#[derive(Default)]
+pub(crate) struct Strangers(Seldom);
+
+impl Strangers {
+    /// The answer to a request without a key.
+    pub(crate) fn no_key(&self) -> Problem {
+        let detail = "A key is needed; send it as `Authorization: Bearer KEY`.";
+        self.refuse("key_required", detail)
+    }
+
+    /// The answer to a request with something that is no key, or none any more. It doesn't say which.
+    pub(crate) fn unknown_key(&self) -> Problem {
+        let detail = "The key is not valid: unknown, revoked or expired; ask your administrator for another.";
+        self.refuse("invalid_key", detail)
+    }
+
+    fn refuse(&self, code: &'static str, detail: &str) -> Problem {
+        if let Some(times) = self.0.times() {
+            tracing::warn!(times, code, "requests without a valid key were refused");
+        }
+        let headers = vec![(WWW_AUTHENTICATE, CHALLENGE.clone())];
+        Problem { headers, ..Problem::new(StatusCode::UNAUTHORIZED, code, detail) }
+    }
+}

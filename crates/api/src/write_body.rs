@@ -1,0 +1,32 @@
+//! The JSON object that a request under `/v1` writes with. A member that isn't known is refused: a misspelt `expiresAt`
+//! would make a key that never ends.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::body::read_json;
+use crate::problem::Problem;
+
+/// The object in a request's body.
+pub(crate) async fn read_object<T: DeserializeOwned>(
+    request: Request,
+    length_bytes_max: usize,
+    timeout: Duration,
+) -> Result<T, Problem> {
+    let body = read_json(request, length_bytes_max, timeout, "a JSON object").await?;
+    // Serde would also read the members from an array, in their order.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::bad_request("not_an_object", "The body must be a JSON object."));
+    }
+    serde_json::from_slice(&body).map_err(|error| match error.classify() {
+        Category::Data => {
+            Problem::bad_request("invalid_body", format!("The body is not what this path takes: {error}."))
+        }
+        Category::Syntax | Category::Eof | Category::Io => {
+            Problem::bad_request("malformed_json", format!("The body is not JSON: {error}."))
+        }
+    })
+}
