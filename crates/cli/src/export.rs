@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::database::Database;
 use crate::settings::DatabaseSettings;
+use crate::workspaces::chosen;
 use crate::{CommonArguments, Outcome, log};
 
 #[derive(clap::Args)]
@@ -18,6 +19,9 @@ pub(crate) struct ExportArguments {
     /// JSON lines, or CSV with a header line and empty fields for null
     #[arg(long, value_enum, default_value_t = Format::Jsonl)]
     format: Format,
+    /// The workspace whose contacts are written [default: default]
+    #[arg(long, value_name = "NAME")]
+    workspace: Option<String>,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -48,10 +52,15 @@ pub(crate) async fn run(arguments: ExportArguments) -> anyhow::Result<Outcome> {
     log::start("warn")?;
     let database = Database::of_command(arguments.database, &arguments.common)?;
     let store = database.open_for_reading().await?;
+    let workspace = match &arguments.workspace {
+        Some(name) => chosen(&*store, Some(name)).await?.first().map(|row| row.key),
+        None => None,
+    };
+    let workspace = workspace.unwrap_or(WorkspaceKey::DEFAULT);
     let (sender, records) = mpsc::channel(4);
     // Writing blocks as long as whoever reads our output does, so it has a thread of its own.
     let writing = tokio::task::spawn_blocking(move || write(records, arguments.format));
-    let (scanned, written) = tokio::join!(store.scan(WorkspaceKey::DEFAULT, Scan::Contacts, sender), writing);
+    let (scanned, written) = tokio::join!(store.scan(workspace, Scan::Contacts, sender), writing);
     store.close().await?;
     match written? {
         // Whoever reads our output has enough, `head` for example.

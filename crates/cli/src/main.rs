@@ -4,6 +4,7 @@
 //! Data goes to standard output, talk to standard error.
 
 mod adopt;
+mod ask;
 mod backup;
 mod check;
 mod command_socket;
@@ -12,6 +13,7 @@ mod doctor;
 mod export;
 mod healthcheck;
 mod identify;
+mod keys;
 mod log;
 mod measure;
 mod migrate;
@@ -19,7 +21,9 @@ mod open_files;
 mod restore;
 mod serve;
 mod settings;
+mod table;
 mod traces;
+mod workspaces;
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -52,6 +56,10 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Identify one observation against a database; beside a running server, through it.
     Identify(identify::IdentifyArguments),
+    /// Make, list and revoke keys; beside a running server, through it.
+    Keys(keys::KeysArguments),
+    /// Make, list, rename and erase workspaces; beside a running server, through it.
+    Workspaces(workspaces::WorkspacesArguments),
     /// Write every contact to standard output, also while a server runs.
     Export(export::ExportArguments),
     /// Prove the laws of identity over a database, also while a server runs.
@@ -120,6 +128,8 @@ fn run() -> anyhow::Result<Outcome> {
         match command {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Identify(arguments) => identify::run(arguments).await,
+            Command::Keys(arguments) => keys::run(arguments).await,
+            Command::Workspaces(arguments) => workspaces::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,
             Command::Check(arguments) => check::run(arguments).await,
             Command::Backup(arguments) => backup::run(arguments).await,

@@ -6,17 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use selfsame_api::{Api, ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router};
+use selfsame_api::{
+    Admission, Api, ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router,
+};
 use selfsame_rules::Actor;
-use selfsame_service::{Engine, EngineSettings, SystemClock};
-use selfsame_store::{Migrations, WorkspaceKey};
+use selfsame_service::{ADMIN_KEY_CHARACTERS_MIN, AdminKey, EngineSettings, Installation, SystemClock};
+use selfsame_store::Migrations;
 use selfsame_store_sqlite::SqliteStore;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::database::Database;
-use crate::settings::{LogFormat, Settings, load_file};
+use crate::settings::{LogFormat, Settings, load_file, variable};
 use crate::traces::Traces;
 use crate::{CommonArguments, Outcome, command_socket, log, measure, open_files, say};
 
@@ -38,6 +40,15 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     log::start_as(log_format, settings.log.as_deref().unwrap_or("info"), traces.listener())?;
     let database = Database::chosen_by(&settings.database)?;
     let addresses = addresses(&settings).await?;
+    let admin_key = admin_key(&settings)?;
+    let admission = admission(&settings, &addresses);
+    if admission == Admission::Keys
+        && admin_key.is_none()
+        && database.file().is_some_and(|file| !file.exists())
+    {
+        // Before a file is made.
+        return Err(nobody_may_enter(&addresses));
+    }
 
     // From here on SIGTERM ends the server as it should, even while it starts.
     let (stop, stopping) = watch::channel(false);
@@ -48,17 +59,25 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     // A little less, so that the store's own word on what became of a change comes in time.
     let store = database.open(migrations, answer_timeout(&settings) * 9 / 10).await?;
     let socket = database.file().map(SqliteStore::socket_of).transpose()?;
+    let installation = Installation::start(store, Arc::new(SystemClock), engine_settings(&settings)).await?;
+    if let Some(text) = &admin_key {
+        give_admin_key(&installation, text).await?;
+    }
+    let has_key = installation.current().await?.has_usable_key(installation.now());
+    if admission == Admission::Keys && !has_key {
+        installation.drain().await?;
+        return Err(nobody_may_enter(&addresses));
+    }
     let listener = TcpListener::bind(addresses.as_slice()).await.with_context(|| {
         format!("can't listen on {}\nhint: is another server there? --port chooses another", list(&addresses))
     })?;
     let address = listener.local_addr()?;
 
-    let engine =
-        Engine::start(store, Arc::new(SystemClock), WorkspaceKey::DEFAULT, engine_settings(&settings));
     let server = server_settings(&settings);
-    let public = api(&engine, &settings, "POST /identify", spelling(&settings), &measurements);
+    let public = api(&installation, &settings, admission, spelling(&settings), &measurements);
     // Commands print what they get; they always get the original's spelling.
-    let commands = api(&engine, &settings, "selfsame identify", ResponseSpelling::Original, &measurements);
+    let original = ResponseSpelling::Original;
+    let commands = api(&installation, &settings, Admission::Commands, original, &measurements);
     let commands_listener = socket.as_deref().and_then(listen_for_commands);
     let listener = TcpAcceptor::new(listener);
     let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
@@ -70,9 +89,9 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     };
     let retiring = async {
         stopped(stopping.clone()).await;
-        engine.retire();
+        installation.retire();
     };
-    let watched = engine.clone();
+    let watched = installation.default_engine().clone();
     let watching = tokio::spawn(async move { watched.watch().await });
     greet(address, &database, log_format);
     // Retired before a listener is closed: whoever then still gets in is told.
@@ -84,7 +103,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     if let Some(Err(error)) = socket.map(std::fs::remove_file) {
         tracing::debug!(%error, "the socket for commands was gone already");
     }
-    let drained = engine.drain().await;
+    let drained = installation.drain().await;
     traces.flush().await;
     drained?;
     tracing::info!("ended");
@@ -102,7 +121,7 @@ fn listen_for_commands(socket: &Path) -> Option<UnixListener> {
         .ok()
 }
 
-/// The addresses of `--host` and `--port`, refused if strangers could reach them.
+/// The addresses of `--host` and `--port`.
 pub(crate) async fn addresses(settings: &Settings) -> anyhow::Result<Vec<SocketAddr>> {
     let host = settings.host.as_deref().unwrap_or("127.0.0.1");
     let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
@@ -111,18 +130,57 @@ pub(crate) async fn addresses(settings: &Settings) -> anyhow::Result<Vec<SocketA
         .await
         .with_context(|| format!("HOST `{host}` is no address\nhint: for example 127.0.0.1"))?
         .collect();
-    let insecure = settings.insecure_no_auth.unwrap_or(false);
-    if !insecure && addresses.iter().any(|address| !address.ip().is_loopback()) {
+    Ok(addresses)
+}
+
+/// Who needs a key: where strangers could come, everybody.
+fn admission(settings: &Settings, addresses: &[SocketAddr]) -> Admission {
+    if settings.insecure_no_auth.unwrap_or(false) {
+        tracing::warn!("no key is asked for: whoever reaches this address may read and write every customer");
+        Admission::Everybody
+    } else if addresses.iter().all(|address| address.ip().is_loopback()) {
+        Admission::KeysOnceMade
+    } else {
+        Admission::Keys
+    }
+}
+
+fn nobody_may_enter(addresses: &[SocketAddr]) -> anyhow::Error {
+    let host = addresses.first().map(|address| address.ip().to_string()).unwrap_or_default();
+    anyhow::anyhow!(
+        "HOST {host} can be reached from other machines, and there is no key that anybody could be asked for\n\
+         hint: set SELFSAME_ADMIN_KEY, or make a key with `selfsame keys create`; or say --insecure-no-auth, and whoever \
+         reaches the port may read and write every customer"
+    )
+}
+
+/// The key that the environment or a file gives, if it can't be guessed.
+fn admin_key(settings: &Settings) -> anyhow::Result<Option<String>> {
+    let given = variable()?("SELFSAME_ADMIN_KEY").or_else(|| settings.admin_key.clone());
+    let Some(text) = given.filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.chars().count() < ADMIN_KEY_CHARACTERS_MIN {
         bail!(
-            "HOST {host} can be reached from other machines, and this version has no keys yet: whoever reaches the \
-             port could read and write every customer\n\
-             hint: leave HOST at 127.0.0.1 behind a proxy that asks who it is, or say --insecure-no-auth"
+            "SELFSAME_ADMIN_KEY is shorter than {ADMIN_KEY_CHARACTERS_MIN} characters\nhint: `openssl rand -hex 32` makes one"
         );
     }
-    if insecure {
-        tracing::warn!("no key is asked for: whoever reaches this address may read and write every customer");
+    if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b':') {
+        bail!(
+            "SELFSAME_ADMIN_KEY has a character that a header can't bring\n\
+             hint: letters, digits and signs but the colon; `openssl rand -hex 32` makes one"
+        );
     }
-    Ok(addresses)
+    Ok(Some(text))
+}
+
+async fn give_admin_key(installation: &Installation, text: &str) -> anyhow::Result<()> {
+    match installation.ensure_admin_key(text, &Actor::named("SELFSAME_ADMIN_KEY")).await? {
+        AdminKey::Usable => {}
+        AdminKey::Made => tracing::info!("SELFSAME_ADMIN_KEY is a key now"),
+        AdminKey::Revoked => {
+            tracing::warn!("SELFSAME_ADMIN_KEY was revoked, and stays so; give another, or leave it out");
+        }
+    }
+    Ok(())
 }
 
 fn list(addresses: &[SocketAddr]) -> String {
@@ -162,15 +220,16 @@ fn spelling(settings: &Settings) -> ResponseSpelling {
 }
 
 fn api(
-    engine: &Engine,
+    installation: &Installation,
     settings: &Settings,
-    actor: &str,
+    admission: Admission,
     response_spelling: ResponseSpelling,
     measurements: &Measurements,
 ) -> Api {
-    let (body_timeout, actor) = (receive_timeout(settings), Actor::named(actor));
+    let (body_timeout, actor) = (receive_timeout(settings), Actor::named("POST /identify"));
     let measurements = measurements.clone();
-    router(engine.clone(), ApiSettings { response_spelling, body_timeout, actor, measurements })
+    let settings = ApiSettings { response_spelling, body_timeout, actor, admission, measurements };
+    router(installation.clone(), settings)
 }
 
 /// Says once, to all who listen, that a signal asked for the end.

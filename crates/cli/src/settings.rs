@@ -24,16 +24,19 @@ pub(crate) struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) database: DatabaseSettings,
-    /// The address to listen on; anything but loopback needs --insecure-no-auth [default: 127.0.0.1]
+    /// The address to listen on; anything but loopback needs a key (SELFSAME_ADMIN_KEY makes the first), or --insecure-no-auth [default: 127.0.0.1]
     #[arg(long, env = "HOST")]
     pub(crate) host: Option<String>,
     /// The port to listen on; 0 takes a free one [default: 3000]
     #[arg(long, env = "PORT")]
     pub(crate) port: Option<u16>,
-    /// Serve beyond loopback although whoever reaches the port may read and write everything
+    /// Ask nobody for a key, also beyond loopback: whoever reaches the port may read and write everything
     #[arg(long, env = "SELFSAME_INSECURE_NO_AUTH", value_name = "BOOL", num_args = 0..=1,
         require_equals = true, default_missing_value = "true")]
     pub(crate) insecure_no_auth: Option<bool>,
+    /// A key with the scope admin to every workspace. No flag: others on the machine can read those.
+    #[arg(skip)]
+    pub(crate) admin_key: Option<String>,
     /// How `POST /identify` spells the primary's key: primaryContactId, primaryContatctId or both [default: original]
     #[arg(long, env = "SELFSAME_RESPONSE_SPELLING", value_name = "SPELLING")]
     pub(crate) response_spelling: Option<Spelling>,
@@ -108,6 +111,7 @@ impl Settings {
             host: self.host.or(below.host),
             port: self.port.or(below.port),
             insecure_no_auth: self.insecure_no_auth.or(below.insecure_no_auth),
+            admin_key: self.admin_key.or(below.admin_key),
             response_spelling: self.response_spelling.or(below.response_spelling),
             receive_timeout_seconds: self.receive_timeout_seconds.or(below.receive_timeout_seconds),
             drain_timeout_seconds: self.drain_timeout_seconds.or(below.drain_timeout_seconds),

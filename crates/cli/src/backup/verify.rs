@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use selfsame_service::check::check;
-use selfsame_store::StoreError;
+use selfsame_store::{Store, StoreError};
 use selfsame_store_sqlite::{Contents, Heads, OpenError, SqliteStore};
 
 /// What is in a file that was verified.
@@ -44,8 +44,10 @@ async fn judge(file: &Path, scratch: &Path) -> anyhow::Result<Verdict> {
     let mut verified = Verified { events: 0, contacts: 0, heads: contents.heads };
     let mut faults = Vec::new();
     let store = SqliteStore::open_for_reading(current)?;
-    for workspace in Contents::of(current)?.heads.into_keys() {
-        let report = check(&store, workspace).await?;
+    let access = store.access().await?;
+    // What is left of an erased one is nobody's.
+    for workspace in access.workspaces.iter().filter(|workspace| workspace.facts.erased_at.is_none()) {
+        let report = check(&store, workspace.key).await?;
         verified.events += report.events;
         verified.contacts += report.contacts;
         faults.extend(report.faults);
