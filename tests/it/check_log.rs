@@ -196,6 +196,16 @@ async fn counters_that_stand_elsewhere_than_the_log_are_found() {
             &["the log gave contact ids up to 6, and the workspace counts 5"],
         ),
         (
+            "the count of contacts",
+            "UPDATE workspaces SET contact_count = 7",
+            &["there are 6 live contacts, and the workspace counts 7"],
+        ),
+        (
+            "the count of identities",
+            "UPDATE workspaces SET identity_count = identity_count - 1",
+            &["there are 2 identities, and the workspace counts 1"],
+        ),
+        (
             "the last id, more",
             "UPDATE workspaces SET last_contact_id = 7",
             &["the log gave contact ids up to 6, and the workspace counts 7"],

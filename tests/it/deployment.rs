@@ -67,6 +67,8 @@ fn the_example_names_every_setting_with_its_default_and_no_other() {
             Some(Some(default)) => assert_eq!(value, default, "{name}"),
             // Not set.
             Some(None) => assert_eq!(value, "", "{name}"),
+            // No flag: others on the machine can read those.
+            None if name == "SELFSAME_ADMIN_KEY" => assert_eq!(value, ""),
             // What only the compose files read.
             None => assert!(name.starts_with("POSTGRES_"), "{name} is no setting"),
         }
@@ -114,7 +116,12 @@ fn both_compose_files_serve_on_this_machine_alone() {
         assert_eq!(app["ports"], serde_json::json!(["127.0.0.1:${PORT:-3000}:3000"]), "{name}");
         assert_eq!(app["environment"]["PORT"], "3000", "{name}");
         assert_eq!(app["environment"]["HOST"], "0.0.0.0", "{name}");
-        assert_eq!(app["environment"]["SELFSAME_INSECURE_NO_AUTH"], "true", "{name}");
+        // The one asks for a key before anything is started, the other for none.
+        let (key, insecure) = ("SELFSAME_ADMIN_KEY", "SELFSAME_INSECURE_NO_AUTH");
+        let asks =
+            app["environment"][key].as_str().is_some_and(|key| key.starts_with("${SELFSAME_ADMIN_KEY:?"));
+        let insecure = app["environment"][insecure].as_str() == Some("true");
+        assert_eq!((asks, insecure), (name.contains("prod"), name.contains("dev")), "{name}");
         assert_eq!(
             app["environment"]["DATABASE_URL"], services["db"]["environment"]["DATABASE_URL"],
             "{name}"

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on has failed")]
 
+mod access;
 mod adopt_command;
 mod adopt_random;
 mod adopt_rules;
@@ -17,11 +18,13 @@ mod check_log;
 mod commands;
 mod concurrency;
 mod connections;
+mod cross_workspace;
 mod dashboard;
 mod deployment;
 mod disk_full;
 mod doctor;
 mod doctor_postgres;
+mod door;
 mod drill;
 mod export;
 mod faulty_server;
@@ -29,6 +32,7 @@ mod fuzz;
 mod healthcheck;
 mod histories;
 mod index;
+mod keys;
 mod kill;
 mod known_customer;
 mod limits;
@@ -68,3 +72,4 @@ mod tidy;
 mod traces;
 mod unfinished_merges;
 mod versions;
+mod workspaces;

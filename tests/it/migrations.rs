@@ -7,6 +7,7 @@ use selfsame_rules::{Identities, Timestamp, decide};
 use selfsame_service::check::check;
 use selfsame_store::{Store, WorkspaceKey};
 use support::backend::{observation, rows_of};
+use support::databases::{Databases, connect};
 use support::server::open_sqlite;
 
 /// What the first schema had otherwise: who owns a value was a table, with an index of its own order.
@@ -25,13 +26,31 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
     ALTER TABLE contacts DROP COLUMN owns_email;
     ALTER TABLE contacts DROP COLUMN owns_phone;
     ALTER TABLE contacts DROP COLUMN owns_declared;
+    DROP TABLE keys;
+    ALTER TABLE workspaces DROP COLUMN contact_count;
+    ALTER TABLE workspaces DROP COLUMN identity_count;
+    ALTER TABLE workspaces DROP COLUMN created_at_ms;
+    ALTER TABLE workspaces DROP COLUMN erased_at_ms;
+    ALTER TABLE workspaces DROP COLUMN swept_at_ms;
     ALTER TABLE workspaces DROP COLUMN linked_sequence;
     CREATE INDEX contacts_by_primary ON contacts (workspace, linked_id) WHERE linked_id IS NOT NULL;
     CREATE VIEW \"Contact\" AS SELECT id FROM contacts;
     DELETE FROM refinery_schema_history WHERE version > 1;";
 
+/// What PostgreSQL's first schema had otherwise. There is no second.
+const BACK_TO_THE_FIRST_IN_POSTGRES: &str = "
+    DROP TABLE keys;
+    ALTER TABLE workspaces DROP COLUMN contact_count, DROP COLUMN identity_count, DROP COLUMN created_at_ms,
+        DROP COLUMN erased_at_ms, DROP COLUMN swept_at_ms;
+    DELETE FROM refinery_schema_history WHERE version > 1;";
+
 async fn fill(path: &Path) {
     let store = open_sqlite(path);
+    write_some(&*store).await;
+    store.close().await.expect("it closes");
+}
+
+async fn write_some(store: &dyn Store) {
     for (at, sent) in [
         &[("email", "a@x.org"), ("phone", "1")][..],
         &[("email", "b@x.org"), ("phone", "1")],
@@ -45,11 +64,11 @@ async fn fill(path: &Path) {
         let sent: Vec<_> = sent.iter().map(|(kind, text)| ((*kind).to_owned(), (*text).to_owned())).collect();
         let seen = observation(&sent).expect("it is valid");
         let at = Timestamp::from_milliseconds(i64::try_from(at).expect("few"));
+        let identifiers = seen.identifiers().cloned().collect();
         let decision =
             Box::new(move |stored: &dyn Identities| decide(stored, std::slice::from_ref(&seen), at));
-        store.write(WorkspaceKey::DEFAULT, Vec::new(), decision).await.expect("there is room");
+        store.write(WorkspaceKey::DEFAULT, identifiers, decision).await.expect("there is room");
     }
-    store.close().await.expect("it closes");
 }
 
 /// Who owns what, as the tables tell.
@@ -84,4 +103,24 @@ async fn a_database_of_the_first_schema_is_brought_to_this_one() {
     assert_eq!(rows.iter().map(|row| row.linked_to).collect::<Vec<_>>(), [None, Some(1), Some(1), Some(1)]);
     store.close().await.expect("it closes");
     assert_eq!(owners(&path), owners_before);
+}
+
+#[tokio::test]
+async fn a_postgres_database_of_the_first_schema_is_brought_to_this_one_and_counted() {
+    let databases = Databases::postgres();
+    let database = databases.empty().await;
+    let store = database.open().await;
+    write_some(&*store).await;
+    let access = store.access().await.expect("it can be read");
+    let counts = access.workspaces[0].counts;
+    assert_eq!((counts.contacts, counts.identities), (4, 1));
+    store.close().await.expect("it closes");
+    let client = connect(&database.url()).await;
+    client.batch_execute(BACK_TO_THE_FIRST_IN_POSTGRES).await.expect("it is a database of this schema");
+
+    let store = database.open().await;
+    assert_eq!(store.access().await.expect("it can be read"), access);
+    let report = check(&*store, WorkspaceKey::DEFAULT).await.expect("it can be read");
+    assert_eq!((report.faults, report.identifiers), (Vec::new(), 8));
+    store.close().await.expect("it closes");
 }

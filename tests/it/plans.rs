@@ -79,6 +79,13 @@ async fn a_look_up_and_a_merge_go_by_keys_with_statistics_and_without() {
                 assert!(plan.contains("Scan"), "{plan}");
             }
         }
+        for name in ["sweep contacts", "sweep identifiers", "sweep events"] {
+            let listed = statements();
+            let text = &listed.iter().find(|(own, _)| *own == name).unwrap().1;
+            let plan = plan(&client, text, "bigint, bigint", "1, 5000").await;
+            // It took seconds: each row of the workspace was compared with each that was to go.
+            assert!(plan.contains("Delete on") && !plan.contains("Nested Loop"), "{plan}");
+        }
         // The proof could fail.
         let by_email = "SELECT id FROM selfsame.contacts WHERE workspace = $1 AND email = $2";
         let plan = plan(&client, by_email, "bigint, text", "1, 'e7'").await;

@@ -11,7 +11,7 @@ use support::server::{ServerOptions, TestServer};
 /// Every row of ours with its versions: where it stands, and which transaction wrote it.
 async fn versions(database: &Database) -> Vec<String> {
     let mut versions = Vec::new();
-    for table in ["workspaces", "contacts", "identifiers", "events"] {
+    for table in ["workspaces", "contacts", "identifiers", "events", "keys"] {
         let sql = format!("SELECT concat_ws(' ', xmin, ctid, \"row\".*) FROM {table} AS \"row\" ORDER BY 1");
         versions.extend(database.texts(&sql).await);
     }

@@ -11,6 +11,7 @@ use selfsame_store::{Migrations, Scan, Store, WorkspaceKey};
 use selfsame_store_postgres::{
     AdoptionOrder, ConnectionSettings, OpenError, PostgresStore, adopt_database, examine, statements,
 };
+use support::administration;
 use support::backend::{Backend, Stored};
 use support::databases::Database;
 use support::postgres::binaries::Binaries;
@@ -30,12 +31,13 @@ INSERT INTO "Contact" VALUES (1, '1', 'a@b.org', NULL, 'primary', now(), now(), 
 GRANT SELECT ON "Contact" TO reader"#;
 
 /// What refinery sends by itself, by how it begins: its own table, and the migrations in its transaction.
-const REFINERY: [&str; 5] = [
+const REFINERY: [&str; 6] = [
     "CREATE TABLE IF NOT EXISTS selfsame.refinery_schema_history",
     "SELECT version, name, applied_on, checksum FROM selfsame.refinery_schema_history",
     "START TRANSACTION",
     "INSERT INTO selfsame.refinery_schema_history",
     "-- Times are Unix milliseconds, UTC. Every key begins with the workspace. CREATE TABLE selfsame.workspaces",
+    "-- Several workspaces, each with what it counts, and the keys to them. Names of workspaces",
 ];
 
 fn settings(url: &str) -> ConnectionSettings {
@@ -129,6 +131,14 @@ async fn use_everything(url: &str) {
         });
         scanned.unwrap();
     }
+    // Each change of access, and what is left of an erased workspace.
+    let shop = administration::make_workspace(&*store, "shop", 2).await.unwrap().unwrap().workspace;
+    administration::make_key(&*store, shop, &administration::key("k1", 3)).await.unwrap();
+    administration::revoke_key(&*store, shop, "k1", 4).await.unwrap();
+    administration::rename_workspace(&*store, shop, "store", 5).await.unwrap();
+    administration::erase_workspace(&*store, shop, 6).await.unwrap();
+    while !store.sweep(shop).await.unwrap() {}
+    assert_eq!(store.access().await.unwrap().workspaces.len(), 2);
     store.ready().await.unwrap();
     store.findings().await.unwrap();
     store.close().await.unwrap();
@@ -185,6 +195,7 @@ async fn citus_is_told_what_to_distribute_and_nothing_else_is_asked_to() {
     SELECT create_distributed_table('selfsame.contacts', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.contacts'::regclass);
     SELECT create_distributed_table('selfsame.identifiers', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.identifiers'::regclass);
     SELECT create_distributed_table('selfsame.events', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.events'::regclass);
+    SELECT create_distributed_table('selfsame.keys', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.keys'::regclass);
     ");
     assert!(err.contains("pending"), "{err}");
     let (code, out, err) = run(&url, &["migrate", "--citus"]);

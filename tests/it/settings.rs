@@ -201,8 +201,8 @@ fn settings_that_cannot_be_are_refused_without_being_quoted() {
 fn an_address_that_strangers_reach_is_refused_without_a_word_for_it() {
     for (variable, host) in [("HOST=0.0.0.0\n", "0.0.0.0"), ("HOST=::\n", "::"), ("HOST=[::]\n", "::")] {
         let want = format!(
-            "error: HOST {host} can be reached from other machines, and this version has no keys yet: whoever reaches the port could read and write every customer\n\
-             hint: leave HOST at 127.0.0.1 behind a proxy that asks who it is, or say --insecure-no-auth\n"
+            "error: HOST {host} can be reached from other machines, and there is no key that anybody could be asked for\n\
+             hint: set SELFSAME_ADMIN_KEY, or make a key with `selfsame keys create`; or say --insecure-no-auth, and whoever reaches the port may read and write every customer\n"
         );
         check_refused(&["serve", "--port", "0"], variable, "", &want);
     }
@@ -240,6 +240,8 @@ fn help_lists_the_commands() {
     Commands:
       serve        Serve the HTTP API
       identify     Identify one observation against a database; beside a running server, through it
+      keys         Make, list and revoke keys; beside a running server, through it
+      workspaces   Make, list, rename and erase workspaces; beside a running server, through it
       export       Write every contact to standard output, also while a server runs
       check        Prove the laws of identity over a database, also while a server runs
       backup       Write a verified copy of the embedded database to a file, also while a server runs
@@ -263,11 +265,11 @@ fn help_of_serve_explains_each_setting() {
           --database-url <URL>
               The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db] [env: DATABASE_URL]
           --host <HOST>
-              The address to listen on; anything but loopback needs --insecure-no-auth [default: 127.0.0.1] [env: HOST=]
+              The address to listen on; anything but loopback needs a key (SELFSAME_ADMIN_KEY makes the first), or --insecure-no-auth [default: 127.0.0.1] [env: HOST=]
           --port <PORT>
               The port to listen on; 0 takes a free one [default: 3000] [env: PORT=]
           --insecure-no-auth[=<BOOL>]
-              Serve beyond loopback although whoever reaches the port may read and write everything [env: SELFSAME_INSECURE_NO_AUTH=] [possible values: true, false]
+              Ask nobody for a key, also beyond loopback: whoever reaches the port may read and write everything [env: SELFSAME_INSECURE_NO_AUTH=] [possible values: true, false]
           --response-spelling <SPELLING>
               How `POST /identify` spells the primary's key: primaryContactId, primaryContatctId or both [default: original] [env: SELFSAME_RESPONSE_SPELLING=] [possible values: original, task, both]
           --receive-timeout-seconds <SECONDS>
@@ -313,6 +315,7 @@ fn help_of_the_other_commands_explains_what_they_take() {
     Options:
           --email <EMAIL>       The e-mail address that was seen
           --phone <PHONE>       The phone number that was seen
+          --workspace <NAME>    The workspace that it was seen in [default: default]
           --database-url <URL>  The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db] [env: DATABASE_URL]
           --config <FILE>       A TOML file of settings, named as the flags are [default: selfsame.toml, if it is there] [env: SELFSAME_CONFIG=]
       -h, --help                Print help
@@ -328,6 +331,7 @@ fn help_of_export_explains_its_formats() {
 
     Options:
           --format <FORMAT>     JSON lines, or CSV with a header line and empty fields for null [default: jsonl] [possible values: jsonl, csv]
+          --workspace <NAME>    The workspace whose contacts are written [default: default]
           --database-url <URL>  The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db] [env: DATABASE_URL]
           --config <FILE>       A TOML file of settings, named as the flags are [default: selfsame.toml, if it is there] [env: SELFSAME_CONFIG=]
       -h, --help                Print help

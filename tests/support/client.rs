@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -14,6 +14,37 @@ use tokio::net::TcpStream;
 /// A connection to a server.
 pub struct Client {
     sender: SendRequest<Full<Bytes>>,
+}
+
+/// A request to any route.
+#[derive(Clone, Debug, Default)]
+pub struct Ask<'request> {
+    pub method: &'request str,
+    pub path: &'request str,
+    /// Sent as a bearer's.
+    pub key: Option<&'request str>,
+    pub workspace: Option<&'request str>,
+    /// JSON; lines of it where the path is that of a batch.
+    pub body: Option<&'request str>,
+}
+
+impl<'request> Ask<'request> {
+    /// A request without a body.
+    pub fn new(method: &'request str, path: &'request str) -> Self {
+        Self { method, path, ..Self::default() }
+    }
+
+    pub fn key(self, key: &'request str) -> Self {
+        Self { key: Some(key), ..self }
+    }
+
+    pub fn workspace(self, workspace: &'request str) -> Self {
+        Self { workspace: Some(workspace), ..self }
+    }
+
+    pub fn body(self, body: &'request str) -> Self {
+        Self { body: Some(body), ..self }
+    }
 }
 
 /// What a server answered.
@@ -65,6 +96,24 @@ impl Client {
         let (head, body) = response.into_parts();
         let body = body.collect().await.map_err(|_| NoReply)?.to_bytes();
         Ok(Reply { status: head.status, headers: head.headers, body })
+    }
+
+    /// Sends any request, and waits for the whole answer.
+    pub async fn ask(&mut self, ask: Ask<'_>) -> Reply {
+        let mut request = Request::builder().method(ask.method).uri(ask.path).header(HOST, "localhost");
+        if let Some(key) = ask.key {
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        if let Some(workspace) = ask.workspace {
+            request = request.header("selfsame-workspace", workspace);
+        }
+        if ask.body.is_some() {
+            let lines = ask.path.ends_with("/batch");
+            let content_type = if lines { "application/x-ndjson" } else { "application/json" };
+            request = request.header(CONTENT_TYPE, content_type);
+        }
+        let body = Full::new(Bytes::from(ask.body.unwrap_or_default().to_owned()));
+        self.send(request.body(body).expect("a plain request")).await.expect("the server answers")
     }
 
     /// `POST /identify` with any body, as JSON by its type.

@@ -82,8 +82,10 @@ impl OneDatabase {
 }
 
 /// What was there when it was made stays: the schema and the default workspace.
-const EMPTY: &str = "TRUNCATE contacts, identifiers, events;
-    UPDATE workspaces SET last_sequence = 0, last_contact_id = 0, last_event_at_ms = 0;";
+const EMPTY: &str = "TRUNCATE contacts, identifiers, events, keys;
+    DELETE FROM workspaces WHERE workspace <> 1;
+    UPDATE workspaces SET name = 'default', last_sequence = 0, last_contact_id = 0, last_event_at_ms = 0,
+        contact_count = 0, identity_count = 0;";
 
 impl Database {
     /// A store over it. On PostgreSQL several may be open at once, as replicas have it.
@@ -195,7 +197,9 @@ fn insert(rows: &[Row], own: impl Fn(&Row, &str, &str) -> String) -> String {
     let last_contact = rows.iter().map(|row| row.id).max().unwrap_or_default();
     let last_event_at = rows.iter().filter_map(|row| row.updated.or(row.at)).max().unwrap_or_default();
     sql + &format!(
-        "UPDATE workspaces SET last_contact_id = {last_contact}, last_event_at_ms = {last_event_at};"
+        "UPDATE workspaces SET last_contact_id = {last_contact}, last_event_at_ms = {last_event_at},
+            contact_count = (SELECT count(*) FROM contacts WHERE deleted_at_ms IS NULL),
+            identity_count = (SELECT count(*) FROM contacts WHERE deleted_at_ms IS NULL AND linked_id IS NULL);"
     )
 }
 

@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use selfsame_rules::{Head, Identifier, Identities, Neighbourhood, Outcome, Plan};
-use selfsame_store::{Decision, Look, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Identifier, Identities, Neighbourhood, Outcome, Plan};
+use selfsame_store::{
+    Access, AccessChange, AccessDecision, Decision, Look, Record, Scan, Scanned, Store, StoreError,
+    WorkspaceKey,
+};
 use tokio::sync::mpsc;
 
 use crate::captured::captured;
@@ -142,12 +145,32 @@ impl Store for FaultyStore {
         }
     }
 
+    async fn access(&self) -> Result<Access, StoreError> {
+        self.inner.access().await
+    }
+
+    fn is_written_elsewhere(&self) -> bool {
+        self.inner.is_written_elsewhere()
+    }
+
+    async fn administer(
+        &self,
+        workspace: WorkspaceKey,
+        decision: AccessDecision,
+    ) -> Result<Option<AccessChange>, StoreError> {
+        self.inner.administer(workspace, decision).await
+    }
+
+    async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {
+        self.inner.sweep(workspace).await
+    }
+
     async fn scan(
         &self,
         workspace: WorkspaceKey,
         what: Scan,
         into: mpsc::Sender<Vec<Record>>,
-    ) -> Result<Head, StoreError> {
+    ) -> Result<Scanned, StoreError> {
         self.inner.scan(workspace, what, into).await
     }
 

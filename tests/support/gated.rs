@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use selfsame_rules::{Head, Identifier, Plan};
-use selfsame_store::{Decision, Look, Record, Scan, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Identifier, Plan};
+use selfsame_store::{
+    Access, AccessChange, AccessDecision, Decision, Look, Record, Scan, Scanned, Store, StoreError,
+    WorkspaceKey,
+};
 use tokio::sync::{mpsc, watch};
 
 /// A real store whose `write` waits until [`GatedStore::let_through`] or [`GatedStore::open_gate`].
@@ -86,12 +89,32 @@ impl Store for GatedStore {
         self.inner.write(workspace, identifiers, decision).await
     }
 
+    async fn access(&self) -> Result<Access, StoreError> {
+        self.inner.access().await
+    }
+
+    fn is_written_elsewhere(&self) -> bool {
+        self.inner.is_written_elsewhere()
+    }
+
+    async fn administer(
+        &self,
+        workspace: WorkspaceKey,
+        decision: AccessDecision,
+    ) -> Result<Option<AccessChange>, StoreError> {
+        self.inner.administer(workspace, decision).await
+    }
+
+    async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {
+        self.inner.sweep(workspace).await
+    }
+
     async fn scan(
         &self,
         workspace: WorkspaceKey,
         what: Scan,
         into: mpsc::Sender<Vec<Record>>,
-    ) -> Result<Head, StoreError> {
+    ) -> Result<Scanned, StoreError> {
         self.inner.scan(workspace, what, into).await
     }
 

@@ -5,6 +5,7 @@
 #![allow(missing_docs, reason = "its only readers are the tests beside it, which say what they mean")]
 
 pub mod acknowledged;
+pub mod administration;
 pub mod adoption_model;
 pub mod attack;
 pub mod backend;

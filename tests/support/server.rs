@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::Listener;
-use selfsame_api::{ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router};
+use selfsame_api::{
+    Admission, ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router,
+};
 use selfsame_rules::Actor;
-use selfsame_service::{Clock, Engine, EngineSettings, SystemClock};
-use selfsame_store::{Migrations, Store, WorkspaceKey};
+use selfsame_service::{Clock, Engine, EngineSettings, Installation, SystemClock};
+use selfsame_store::{Migrations, Store};
 use selfsame_store_postgres::{ConnectionSettings, PostgresStore};
 use selfsame_store_sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -27,6 +29,7 @@ pub struct ServerOptions {
     pub receive_timeout: Duration,
     pub measurements: Measurements,
     pub connections_max: usize,
+    pub admission: Admission,
 }
 
 impl Default for ServerOptions {
@@ -38,6 +41,7 @@ impl Default for ServerOptions {
             receive_timeout: Duration::from_secs(30),
             measurements: Measurements::none(),
             connections_max: 20_000,
+            admission: Admission::KeysOnceMade,
         }
     }
 }
@@ -45,7 +49,9 @@ impl Default for ServerOptions {
 /// A running server. Dropped, it is gone without draining.
 pub struct TestServer {
     pub address: SocketAddr,
+    /// The engine of the default workspace.
     pub engine: Engine,
+    pub installation: Installation,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
@@ -62,11 +68,14 @@ impl TestServer {
         store: Arc<dyn Store>,
         options: ServerOptions,
     ) -> Self {
-        let engine = Engine::start(store, options.clock, WorkspaceKey::DEFAULT, options.engine);
+        let installation = Installation::start(store, options.clock, options.engine).await;
+        let installation = installation.expect("the store tells its workspaces and keys");
+        let engine = installation.default_engine().clone();
         let settings = ApiSettings {
             response_spelling: options.response_spelling,
             body_timeout: options.receive_timeout,
             actor: Actor::named("POST /identify"),
+            admission: options.admission,
             measurements: options.measurements,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
@@ -80,11 +89,11 @@ impl TestServer {
         };
         let serving = tokio::spawn(selfsame_api::serve(
             take(listener),
-            router(engine.clone(), settings),
+            router(installation.clone(), settings),
             server,
             async move { drop(stopping.wait_for(|stop| *stop).await) },
         ));
-        Self { address, engine, stop, serving }
+        Self { address, engine, installation, stop, serving }
     }
 
     /// A client of this server.
@@ -96,7 +105,7 @@ impl TestServer {
     pub async fn drain(self) {
         self.stop.send_replace(true);
         self.serving.await.expect("the server ends without a panic");
-        self.engine.drain().await.expect("the store closes");
+        self.installation.drain().await.expect("the store closes");
     }
 }
 

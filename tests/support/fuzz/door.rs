@@ -9,10 +9,10 @@ use futures_util::stream;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, HOST};
-use selfsame_api::{Api, ApiSettings, Measurements, ResponseSpelling, answer, router};
+use selfsame_api::{Admission, Api, ApiSettings, Measurements, ResponseSpelling, answer, router};
 use selfsame_rules::Actor;
-use selfsame_service::{Engine, EngineSettings, SystemClock};
-use selfsame_store::{Migrations, WorkspaceKey};
+use selfsame_service::{EngineSettings, Installation, SystemClock};
+use selfsame_store::Migrations;
 use selfsame_store_sqlite::SqliteStore;
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
@@ -33,22 +33,31 @@ pub(super) fn folder_in_memory() -> TempDir {
     folder.or_else(|_| tempfile::tempdir()).expect("there is room for a temporary folder")
 }
 
-/// The API of a new, empty database, with its store and its folder.
-pub(super) fn api() -> (Api, Arc<GatedStore>, TempDir) {
+/// A key with every scope to every workspace of a door that asks for one.
+pub(super) const KEY: &str = "a-key-that-only-this-program-knows-0001";
+
+/// The API of a new database without customers, with its store and its folder.
+pub(super) async fn api(admission: Admission) -> (Api, Arc<GatedStore>, TempDir) {
     let folder = folder_in_memory();
     let store = SqliteStore::open(&folder.path().join("selfsame.db"), Migrations::Apply);
     let store = store.unwrap_or_else(|error| panic!("{error}"));
     // It counts what is written.
     let store = GatedStore::refusing(Arc::new(store), Vec::new());
     let settings = EngineSettings { batch_observations_max: JOB_LINES_MAX, ..EngineSettings::default() };
-    let engine = Engine::start(store.clone(), Arc::new(SystemClock), WorkspaceKey::DEFAULT, settings);
+    let installation = Installation::start(store.clone(), Arc::new(SystemClock), settings).await;
+    let installation = installation.unwrap_or_else(|error| panic!("{error}"));
     let settings = ApiSettings {
         response_spelling: ResponseSpelling::Original,
         body_timeout: Duration::from_secs(30),
         actor: Actor::named("POST /identify"),
+        admission,
         measurements: Measurements::none(),
     };
-    (router(engine, settings), store, folder)
+    if admission == Admission::Keys {
+        let made = installation.ensure_admin_key(KEY, &Actor::named("fuzz")).await;
+        made.unwrap_or_else(|error| panic!("{error}"));
+    }
+    (router(installation, settings), store, folder)
 }
 
 /// A runtime on this thread.
@@ -67,8 +76,13 @@ pub(super) struct Door {
 
 impl Door {
     pub(super) fn new() -> Self {
+        Self::asking(Admission::KeysOnceMade)
+    }
+
+    /// One that lets in whom `admission` says.
+    pub(super) fn asking(admission: Admission) -> Self {
         let runtime = runtime();
-        let (api, store, folder) = runtime.block_on(async { api() });
+        let (api, store, folder) = runtime.block_on(api(admission));
         Self { runtime, api, store, requests: 0, _folder: folder }
     }
 

@@ -9,8 +9,10 @@ mod database_url;
 mod documented;
 mod door;
 mod identify_body;
+mod key_body;
 mod log_rows;
 mod mutations;
+mod presented_key;
 mod request_head;
 mod request_headers;
 mod wire;
@@ -23,12 +25,14 @@ pub use mutations::Mutations;
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name in `fuzz/`.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("batch_body", batch_body::batch_body),
     ("canonical_values", canonical_values::canonical_values),
     ("database_url", database_url::database_url),
     ("identify_body", identify_body::identify_body),
+    ("key_body", key_body::key_body),
     ("log_rows", log_rows::log_rows),
+    ("presented_key", presented_key::presented_key),
     ("request_head", request_head::request_head),
     ("request_headers", request_headers::request_headers),
 ];

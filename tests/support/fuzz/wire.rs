@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use axum::serve::Listener;
-use selfsame_api::{ServerSettings, serve};
+use selfsame_api::{Admission, ServerSettings, serve};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -53,7 +53,7 @@ impl Wire {
         let runtime = runtime();
         let (dial, dialled) = mpsc::channel(1);
         let folder = runtime.block_on(async {
-            let (api, _, folder) = api();
+            let (api, _, folder) = api(Admission::KeysOnceMade).await;
             // Longer than our patience: nothing here may end by a time limit.
             let limit = PATIENCE * 2;
             let settings = ServerSettings {

@@ -35,9 +35,9 @@ pub const RULES: [Rule; 18] = [
 pub fn refused(statement: &[Token]) -> Vec<&'static str> {
     let mut names: Vec<_> =
         RULES.iter().filter(|(_, refuses)| refuses(statement)).map(|(name, _)| *name).collect();
-    // What is done to whole tables, and what only Citus knows.
+    // What is done to whole tables, but for new columns, and what only Citus knows.
     if begins(statement, &["lock", "analyze", "vacuum", "truncate"])
-        || pair(statement, "alter", "table")
+        || pair(statement, "alter", "table") && !adds_columns(statement)
         || any(statement, |token| token.word().contains("_distributed_") || token.word().contains("pg_dist"))
     {
         names.push("engine");
@@ -59,6 +59,13 @@ fn begins(all: &[Token], words: &[&str]) -> bool {
 
 fn pair(all: &[Token], first: &str, second: &str) -> bool {
     all.windows(2).any(|two| two[0].is(first) && two[1].is(second))
+}
+
+/// Whether it gives a table of ours new columns that are empty or hold a constant, and does nothing else.
+fn adds_columns(all: &[Token]) -> bool {
+    let parts: Vec<&[Token]> = all.get(5..).unwrap_or_default().split(|token| token.sign(',')).collect();
+    all.get(2).is_some_and(|schema| schema.is("selfsame"))
+        && parts.iter().all(|part| pair(part, "add", "column") && !any(part, |token| token.sign('(')))
 }
 
 fn procedure(all: &[Token]) -> bool {
@@ -195,6 +202,7 @@ fn returning(all: &[Token]) -> bool {
     !match target.map_or("", |three| three[2].word()) {
         "workspaces" => has("workspace"),
         "contacts" => has("id"),
+        "keys" => has("id"),
         "identifiers" => has("kind") && has("value"),
         "events" => has("sequence"),
         _ => false,
@@ -208,9 +216,12 @@ fn row_lock(all: &[Token]) -> bool {
     if !all.windows(2).any(locks) {
         return false;
     }
-    let [one] = &super::statements("FROM selfsame.workspaces WHERE workspace = $1 FOR UPDATE")[..] else {
-        panic!("it is one statement")
-    };
+    let whole = "FROM selfsame.workspaces WHERE workspace = $1 FOR UPDATE";
+    let unless_erased = "FROM selfsame.workspaces WHERE workspace = $1 AND erased_at_ms IS NULL FOR UPDATE";
+    let to_sweep = "FROM selfsame.workspaces
+        WHERE workspace = $1 AND erased_at_ms IS NOT NULL AND swept_at_ms IS NULL FOR UPDATE";
+    let ends =
+        [whole, unless_erased, to_sweep].iter().any(|end| all.ends_with(&super::statements(end).concat()));
     let froms = all.iter().filter(|token| token.is("from")).count();
-    !(begins(all, &["select"]) && froms == 1 && all.ends_with(one))
+    !(begins(all, &["select"]) && froms == 1 && ends)
 }

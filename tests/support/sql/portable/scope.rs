@@ -4,7 +4,7 @@ use super::super::Token;
 use super::{begins, pair};
 
 /// The tables that rows are kept in, by workspace.
-const TABLES: [&str; 4] = ["workspaces", "contacts", "identifiers", "events"];
+const TABLES: [&str; 5] = ["workspaces", "contacts", "identifiers", "events", "keys"];
 
 /// Where a clause of conditions ends.
 const CLAUSE_ENDS: [&str; 17] = [
