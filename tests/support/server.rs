@@ -76,6 +76,7 @@ impl TestServer {
             body_timeout: options.receive_timeout,
             actor: Actor::named("POST /identify"),
             admission: options.admission,
+            pages_may_come: false,
             measurements: options.measurements,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");

@@ -1,12 +1,13 @@
 //! The door: who sends a request, what he may do, and in which workspace. No handler gets to an engine by another way.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::AUTHORIZATION;
+use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use selfsame_rules::{Actor, Scope};
@@ -15,7 +16,7 @@ use selfsame_store::WorkspaceKey;
 
 use crate::problem::Problem;
 use crate::rate_headers;
-use crate::router::ApiState;
+use crate::router::{ApiSettings, ApiState};
 
 /// Names the workspace that a request is about, where its key leaves that open.
 const WORKSPACE: HeaderName = HeaderName::from_static("selfsame-workspace");
@@ -90,7 +91,10 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
         let key = match presented(&parts.headers) {
             Presented::Key(text) => Some(known(&snapshot, &text, state)?),
             Presented::Unreadable => return Err(state.strangers.unknown_key()),
-            Presented::Nothing if lets_in(admission, &snapshot) => None,
+            Presented::Nothing if lets_in(admission, &snapshot) => {
+                refuse_foreign_pages(&parts.headers, &state.settings)?;
+                None
+            }
             Presented::Nothing => return Err(state.strangers.no_key()),
         };
         let named = key.as_ref().map(|key| &key.facts.name);
@@ -228,6 +232,23 @@ fn lets_in(admission: Admission, snapshot: &Snapshot) -> bool {
     }
 }
 
+/// Refuses a web page from elsewhere, which a browser on this machine may have open: where nobody is asked for a key because
+/// nobody but this machine's users can come, it would come as one of them. Pages that CORS names may.
+fn refuse_foreign_pages(headers: &HeaderMap, settings: &ApiSettings) -> Result<(), Problem> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let foreign = settings.admission == Admission::KeysOnceMade && !settings.pages_may_come;
+    if foreign && !is_of_this_machine(origin) { Err(Problem::foreign_page()) } else { Ok(()) }
+}
+
+fn is_of_this_machine(origin: &HeaderValue) -> bool {
+    let host = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok()).and_then(|origin| {
+        origin.host().map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned())
+    });
+    host.is_some_and(|host| {
+        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    })
+}
+
 /// The workspace that the key opens, or that the header names for one that opens all.
 fn chosen(headers: &HeaderMap, snapshot: &Snapshot, key: Option<&KnownKey>) -> Result<WorkspaceKey, Problem> {
     let mut values = headers.get_all(WORKSPACE).iter();
@@ -258,7 +279,7 @@ fn command(headers: &HeaderMap) -> Option<Actor> {
 }
 
 /// The refusal of a request that is one too many for its key.
-pub(crate) fn too_much_headers(too_much: TooMuch) -> Vec<(HeaderName, axum::http::HeaderValue)> {
+pub(crate) fn too_much_headers(too_much: TooMuch) -> Vec<(HeaderName, HeaderValue)> {
     match too_much {
         TooMuch::Rate(left) => rate_headers::of(left).into(),
         TooMuch::AtOnce(_) => Vec::new(),
@@ -267,9 +288,24 @@ pub(crate) fn too_much_headers(too_much: TooMuch) -> Vec<(HeaderName, axum::http
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
+
+    #[test]
+    fn pages_of_this_machine_are_told_from_others() {
+        for (origin, own) in [
+            ("http://localhost:3000", true),
+            ("http://127.0.0.1:3000", true),
+            ("http://[::1]:8080", true),
+            ("https://localhost", true),
+            ("http://localhost.evil.example", false),
+            ("http://evil.example:3000", false),
+            ("http://192.168.1.5", false),
+            ("null", false),
+            ("", false),
+        ] {
+            assert_eq!(is_of_this_machine(&HeaderValue::from_static(origin)), own, "{origin}");
+        }
+    }
 
     fn presented_by(values: &[&'static str]) -> Option<Option<String>> {
         let mut headers = HeaderMap::new();

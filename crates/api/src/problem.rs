@@ -111,6 +111,12 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "other_workspace", detail)
     }
 
+    /// A web page from elsewhere asks in the name of this machine's user.
+    pub(crate) fn foreign_page() -> Self {
+        let detail = "A web page of another machine may not use this server without a key; --cors-origins lets some.";
+        Self::new(StatusCode::FORBIDDEN, "foreign_page", detail)
+    }
+
     pub(crate) fn no_workspace() -> Self {
         let detail = "There is no workspace of that name; GET /v1/workspaces lists them.";
         Self::new(StatusCode::NOT_FOUND, "workspace_not_found", detail)

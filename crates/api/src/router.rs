@@ -36,6 +36,8 @@ pub struct ApiSettings {
     pub actor: Actor,
     /// Who needs a key.
     pub admission: Admission,
+    /// Whether web pages of other machines may come where no key is needed on this one: CORS names some.
+    pub pages_may_come: bool,
     /// What `GET /metrics` tells.
     pub measurements: Measurements,
 }

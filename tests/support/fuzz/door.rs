@@ -51,6 +51,7 @@ pub(super) async fn api(admission: Admission) -> (Api, Arc<GatedStore>, TempDir)
         body_timeout: Duration::from_secs(30),
         actor: Actor::named("POST /identify"),
         admission,
+        pages_may_come: false,
         measurements: Measurements::none(),
     };
     if admission == Admission::Keys {
