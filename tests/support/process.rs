@@ -45,6 +45,12 @@ pub fn clean<'command>(command: &'command mut Command, folder: &Path) -> &'comma
     command.current_dir(folder).stdin(Stdio::null())
 }
 
+/// The address in a URL that a server greets with.
+fn authority(url: &str) -> Option<SocketAddr> {
+    let (_, address) = url.split_once("://")?;
+    address.parse().ok()
+}
+
 /// A server process. Dropped, it is killed.
 pub struct ServerProcess {
     pub address: SocketAddr,
@@ -72,14 +78,12 @@ impl ServerProcess {
             let line = line.expect("the program speaks UTF-8");
             said.push_str(&line);
             said.push('\n');
-            if let Some(url) = line.trim().strip_prefix("address   http://") {
-                address = url.parse().ok();
+            if let Some(url) = line.trim().strip_prefix("address   ") {
+                address = authority(url);
             }
             let json: Option<Value> = serde_json::from_str(&line).ok();
-            if let Some(url) =
-                json.as_ref().and_then(|line| line["address"].as_str()?.strip_prefix("http://"))
-            {
-                address = url.parse().ok();
+            if let Some(url) = json.as_ref().and_then(|line| line["address"].as_str()) {
+                address = authority(url);
                 break;
             }
             // The greeting's last line.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use selfsame_api::{
-    Admission, ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router,
+    Admission, ApiSettings, Edge, Measurements, PeerAddress, ResponseSpelling, ServerSettings, TcpAcceptor,
+    router,
 };
 use selfsame_rules::Actor;
 use selfsame_service::{Clock, Engine, EngineSettings, Installation, SystemClock};
@@ -30,6 +31,7 @@ pub struct ServerOptions {
     pub measurements: Measurements,
     pub connections_max: usize,
     pub admission: Admission,
+    pub edge: Edge,
 }
 
 impl Default for ServerOptions {
@@ -42,6 +44,7 @@ impl Default for ServerOptions {
             measurements: Measurements::none(),
             connections_max: 20_000,
             admission: Admission::KeysOnceMade,
+            edge: Edge::default(),
         }
     }
 }
@@ -63,7 +66,7 @@ impl TestServer {
     }
 
     /// The same, with connections taken in a way of its own.
-    pub async fn start_taking<L: Listener>(
+    pub async fn start_taking<L: Listener<Addr: PeerAddress>>(
         take: impl FnOnce(TcpListener) -> L,
         store: Arc<dyn Store>,
         options: ServerOptions,
@@ -87,6 +90,7 @@ impl TestServer {
             send_timeout: options.receive_timeout,
             connections_max: options.connections_max,
             drain_timeout: Duration::from_secs(20),
+            edge: options.edge,
         };
         let serving = tokio::spawn(selfsame_api::serve(
             take(listener),

@@ -23,6 +23,9 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use tracing::Span;
 
+use crate::client_address::{ClientAddress, Peer};
+use crate::cors::{Cors, CrossOrigin};
+use crate::edge::Edge;
 use crate::framing;
 use crate::metrics::{Measured, RequestMetrics};
 use crate::problem::Problem;
@@ -42,20 +45,39 @@ static SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
 /// What is no page has no content to load.
 static NO_CONTENT: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 
-/// The interface as the server calls it: whatever its router answers is finished.
+/// The interface as the server calls it for the requests of one connection: whatever its router answers is finished.
 ///
 /// No layer of the router's: each of those would box every route, every request's future and every body anew.
-pub(crate) struct Finished(pub(crate) Api);
+pub(crate) struct Finished {
+    pub(crate) api: Api,
+    pub(crate) peer: Peer,
+    pub(crate) edge: Arc<Edge>,
+}
 
 /// An answer on its way; one that is there already was none of the router's.
 pub(crate) struct Finishing {
     answering: Either<Ready<Result<Response, Infallible>>, RouteFuture<Infallible>>,
-    method: Method,
+    asked: Asked,
     metrics: Arc<RequestMetrics>,
     measured: Measured,
     begun: Instant,
     span: Span,
     answered: bool,
+}
+
+/// What is still known of a request when its answer is finished.
+pub(crate) struct Asked {
+    method: Method,
+    client: Option<ClientAddress>,
+    cross_origin: Option<CrossOrigin>,
+}
+
+impl Asked {
+    pub(crate) fn of<B>(request: &Request<B>, client: Option<ClientAddress>, cors: Option<&Cors>) -> Self {
+        let method = request.method().clone();
+        let cross_origin = cors.map(|cors| cors.asked(&method, request.headers()));
+        Self { method, client, cross_origin }
+    }
 }
 
 impl Service<Request<Incoming>> for Finished {
@@ -64,18 +86,19 @@ impl Service<Request<Incoming>> for Finished {
     type Future = Finishing;
 
     fn call(&self, request: Request<Incoming>) -> Finishing {
-        Finishing::of(&self.0, request)
+        let client = self.peer.client(request.headers(), &self.edge.trusted_proxies);
+        let asked = Asked::of(&request, client, self.edge.cors.as_ref());
+        Finishing::of(&self.api, request, asked)
     }
 }
 
 impl Finishing {
-    fn of<B>(api: &Api, request: Request<B>) -> Self
+    fn of<B>(api: &Api, request: Request<B>, asked: Asked) -> Self
     where
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let method = request.method().clone();
-        let measured = api.metrics.measured(&method, request.uri().path());
+        let measured = api.metrics.measured(&asked.method, request.uri().path());
         let (word, route) = api.metrics.words(measured);
         let span = trace::begin(word, route, request.headers());
         let answering = match framing::refusal(&request) {
@@ -90,7 +113,7 @@ impl Finishing {
             span,
             answered: false,
             answering,
-            method,
+            asked,
         }
     }
 }
@@ -105,7 +128,7 @@ impl Future for Finishing {
         let polled = catch_unwind(AssertUnwindSafe(|| answering.poll(context)));
         let Ok(response) = std::task::ready!(polled.unwrap_or_else(|_| Poll::Ready(Ok(panicked()))));
         drop(span);
-        let (response, code) = finish(response, &self.method, &self.span);
+        let (response, code) = finish(response, &self.asked, &self.span);
         self.metrics.answered(self.measured, response.status(), code, self.begun.elapsed());
         self.answered = true;
         Poll::Ready(Ok(response))
@@ -123,16 +146,16 @@ impl Drop for Finishing {
 
 /// The finished answer of an interface that no server stands around.
 pub async fn answer(api: &Api, request: Request<Body>) -> Response {
-    let Ok(response) = Finishing::of(api, request).await;
+    let asked = Asked::of(&request, None, None);
+    let Ok(response) = Finishing::of(api, request, asked).await;
     response
 }
 
 /// The finished answer, and its code if it is a problem.
-pub(crate) fn finish(
-    mut response: Response,
-    method: &Method,
-    span: &Span,
-) -> (Response, Option<&'static str>) {
+pub(crate) fn finish(mut response: Response, asked: &Asked, span: &Span) -> (Response, Option<&'static str>) {
+    if let Some(cross_origin) = &asked.cross_origin {
+        cross_origin.finish(&mut response);
+    }
     let extensions = response.extensions_mut();
     let request_id = extensions.remove().unwrap_or_else(RequestId::new);
     let problem = extensions.remove::<Problem>();
@@ -140,7 +163,9 @@ pub(crate) fn finish(
         problem.log(request_id);
         write_out(problem, request_id, &mut response);
     }
-    tracing::debug!(request.id = %request_id, %method, status = response.status().as_u16(), "answered");
+    let (method, status) = (&asked.method, response.status().as_u16());
+    let client = asked.client.map(tracing::field::display);
+    tracing::debug!(request.id = %request_id, %method, status, client, "answered");
     let headers = response.headers_mut();
     headers.reserve(SECURITY_HEADERS.len() + 2);
     for (name, value) in &SECURITY_HEADERS {

@@ -113,7 +113,8 @@ impl Problem {
 
     /// A web page from elsewhere asks in the name of this machine's user.
     pub(crate) fn foreign_page() -> Self {
-        let detail = "A web page of another machine may not use this server without a key; --cors-origins lets some.";
+        let detail =
+            "A web page of another machine may not use this server without a key; --cors-origins lets some.";
         Self::new(StatusCode::FORBIDDEN, "foreign_page", detail)
     }
 

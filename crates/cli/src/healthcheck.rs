@@ -11,10 +11,11 @@ use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::settings::load_file;
-use crate::{CommonArguments, Outcome, put, say};
+use crate::settings::{TlsSettings, load_file};
+use crate::{CommonArguments, Outcome, any_certificate, put, say};
 
 #[derive(clap::Args)]
 pub(crate) struct HealthcheckArguments {
@@ -28,6 +29,8 @@ pub(crate) struct HealthcheckArguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=3600))]
     timeout_seconds: u64,
     #[command(flatten)]
+    tls: TlsSettings,
+    #[command(flatten)]
     common: CommonArguments,
 }
 
@@ -37,8 +40,9 @@ pub(crate) async fn run(arguments: HealthcheckArguments) -> anyhow::Result<Outco
     let file = load_file(arguments.common.config.as_deref())?;
     let host = arguments.host.or(file.host).unwrap_or_else(|| "127.0.0.1".to_owned());
     let addresses = addresses(&host, arguments.port.or(file.port).unwrap_or(3000)).await?;
+    let over_tls = arguments.tls.or(file.tls).is_on();
     let patience = Duration::from_secs(arguments.timeout_seconds);
-    let answer = tokio::time::timeout(patience, ask(&addresses, "/readyz")).await;
+    let answer = tokio::time::timeout(patience, ask(&addresses, over_tls, "/readyz")).await;
     let why = match answer {
         Ok(Ok((StatusCode::OK, _))) => {
             put("ready")?;
@@ -73,9 +77,24 @@ pub(crate) async fn addresses(host: &str, port: u16) -> anyhow::Result<Vec<Socke
     Ok(addresses.map(|address| SocketAddr::new(reachable(address.ip()), address.port())).collect())
 }
 
-/// The status and body that the server answers to `GET` of a path.
-pub(crate) async fn ask(addresses: &[SocketAddr], path: &str) -> anyhow::Result<(StatusCode, Vec<u8>)> {
+/// The status and body that the server answers to `GET` of a path; over TLS, whatever its certificate is.
+pub(crate) async fn ask(
+    addresses: &[SocketAddr],
+    over_tls: bool,
+    path: &str,
+) -> anyhow::Result<(StatusCode, Vec<u8>)> {
     let stream = TcpStream::connect(addresses).await?;
+    if over_tls {
+        ask_on(any_certificate::shake_hands(stream).await?, path).await
+    } else {
+        ask_on(stream, path).await
+    }
+}
+
+async fn ask_on(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    path: &str,
+) -> anyhow::Result<(StatusCode, Vec<u8>)> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let request = Request::get(path).header(header::HOST, "localhost").body(Body::empty())?;

@@ -4,8 +4,10 @@
 //! Data goes to standard output, talk to standard error.
 
 mod adopt;
+mod any_certificate;
 mod ask;
 mod backup;
+mod certificate;
 mod check;
 mod command_socket;
 mod database;

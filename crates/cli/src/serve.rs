@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use selfsame_api::{
-    Admission, Api, ApiSettings, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor, router,
+    Admission, Api, ApiSettings, Cors, Edge, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor,
+    router,
 };
 use selfsame_rules::Actor;
 use selfsame_service::{ADMIN_KEY_CHARACTERS_MIN, AdminKey, EngineSettings, Installation, SystemClock};
@@ -20,7 +21,7 @@ use tokio::sync::watch;
 use crate::database::Database;
 use crate::settings::{LogFormat, Settings, load_file, variable};
 use crate::traces::Traces;
-use crate::{CommonArguments, Outcome, command_socket, log, measure, open_files, say};
+use crate::{CommonArguments, Outcome, certificate, command_socket, log, measure, open_files, say};
 
 /// The most commands that are served at once.
 const COMMANDS_MAX: usize = 32;
@@ -49,6 +50,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
         // Before a file is made.
         return Err(nobody_may_enter(&addresses));
     }
+    let edge = edge(&settings)?;
 
     // From here on SIGTERM ends the server as it should, even while it starts.
     let (stop, stopping) = watch::channel(false);
@@ -73,18 +75,20 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     })?;
     let address = listener.local_addr()?;
 
-    let server = server_settings(&settings);
+    let scheme = if edge.tls.is_some() { "https" } else { "http" };
+    let server = server_settings(&settings, edge);
     let public = api(&installation, &settings, admission, spelling(&settings), &measurements);
     // Commands print what they get; they always get the original's spelling.
     let original = ResponseSpelling::Original;
     let commands = api(&installation, &settings, Admission::Commands, original, &measurements);
     let commands_listener = socket.as_deref().and_then(listen_for_commands);
     let listener = TcpAcceptor::new(listener);
+    let at_commands =
+        ServerSettings { connections_max: COMMANDS_MAX, edge: Edge::default(), ..server.clone() };
     let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
     let serving_commands = async {
         if let Some(listener) = commands_listener {
-            let server = ServerSettings { connections_max: COMMANDS_MAX, ..server };
-            selfsame_api::serve(listener, commands, server, stopped(stopping.clone())).await;
+            selfsame_api::serve(listener, commands, at_commands, stopped(stopping.clone())).await;
         }
     };
     let retiring = async {
@@ -93,7 +97,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     };
     let watched = installation.default_engine().clone();
     let watching = tokio::spawn(async move { watched.watch().await });
-    greet(address, &database, log_format);
+    greet(&format!("{scheme}://{address}"), &database, log_format);
     // Retired before a listener is closed: whoever then still gets in is told.
     tokio::join!(retiring, serving, serving_commands);
     watching.abort();
@@ -202,12 +206,26 @@ fn answer_timeout(settings: &Settings) -> Duration {
     settings.answer_timeout_seconds.map_or(EngineSettings::default().answer_timeout, Duration::from_secs)
 }
 
-fn server_settings(settings: &Settings) -> ServerSettings {
+/// What stands before the server.
+fn edge(settings: &Settings) -> anyhow::Result<Edge> {
+    let tls = settings.tls.files()?.map(certificate::follow).transpose()?;
+    let trusted_proxies = settings.edge.trusted_proxies.clone().unwrap_or_default();
+    let cors = settings.edge.cors_origins.clone();
+    if cors == Some(Cors::Every) {
+        tracing::warn!(
+            "every web page that somebody who can reach this address opens may use the API from there"
+        );
+    }
+    Ok(Edge { tls, trusted_proxies, cors })
+}
+
+fn server_settings(settings: &Settings, edge: Edge) -> ServerSettings {
     ServerSettings {
         header_timeout: receive_timeout(settings),
         send_timeout: settings.limits.send_timeout(),
         connections_max: open_files::connections_max(settings.limits.connections_max),
         drain_timeout: Duration::from_secs(settings.drain_timeout_seconds.unwrap_or(20)),
+        edge,
     }
 }
 
@@ -228,7 +246,9 @@ fn api(
 ) -> Api {
     let (body_timeout, actor) = (receive_timeout(settings), Actor::named("POST /identify"));
     let measurements = measurements.clone();
-    let settings = ApiSettings { response_spelling, body_timeout, actor, admission, measurements };
+    let pages_may_come = settings.edge.cors_origins.is_some();
+    let settings =
+        ApiSettings { response_spelling, body_timeout, actor, admission, pages_may_come, measurements };
     router(installation.clone(), settings)
 }
 
@@ -251,16 +271,18 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-fn greet(address: SocketAddr, database: &Database, log_format: LogFormat) {
+fn greet(url: &str, database: &Database, log_format: LogFormat) {
     let version = env!("CARGO_PKG_VERSION");
     if log_format == LogFormat::Json {
-        return tracing::info!(version, address = %format!("http://{address}"), %database, "ready");
+        return tracing::info!(version, address = url, %database, "ready");
     }
+    // The certificate is hardly for the address of a machine.
+    let flags = if url.starts_with("https:") { "-sk" } else { "-s" };
     say(&format!(
         "selfsame {version} is ready\n\
-         \x20 address   http://{address}\n\
+         \x20 address   {url}\n\
          \x20 database  {database}\n\
-         \x20 try it    curl -s http://{address}/identify -H 'content-type: application/json' \\\n\
+         \x20 try it    curl {flags} {url}/identify -H 'content-type: application/json' \\\n\
          \x20             -d '{{\"email\":\"lorraine@hillvalley.edu\",\"phoneNumber\":\"123456\"}}'",
     ));
 }

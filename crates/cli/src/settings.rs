@@ -3,6 +3,7 @@
 //! Flags and file share one struct, so that they can't drift apart: clap fills it from flags and environment,
 //! serde from the file, and [`Settings::or`] lays one over the other.
 
+mod edge;
 mod limits;
 mod telemetry;
 
@@ -14,6 +15,8 @@ use clap::ValueEnum;
 use selfsame_api::ResponseSpelling;
 use serde::Deserialize;
 
+use self::edge::EdgeSettings;
+pub(crate) use self::edge::TlsSettings;
 use self::limits::LimitSettings;
 pub(crate) use self::telemetry::{LogFormat, Ratio, TelemetrySettings};
 
@@ -63,6 +66,12 @@ pub(crate) struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) limits: LimitSettings,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) tls: TlsSettings,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) edge: EdgeSettings,
     /// Bring the database to this version's schema at the start [default: true]
     #[arg(long, env = "SELFSAME_MIGRATE", value_name = "BOOL", num_args = 0..=1,
         require_equals = true, default_missing_value = "true")]
@@ -119,6 +128,8 @@ impl Settings {
             batch_observations_max: self.batch_observations_max.or(below.batch_observations_max),
             answer_timeout_seconds: self.answer_timeout_seconds.or(below.answer_timeout_seconds),
             limits: self.limits.or(below.limits),
+            tls: self.tls.or(below.tls),
+            edge: self.edge.or(below.edge),
             migrate: self.migrate.or(below.migrate),
             log: self.log.or(below.log),
             telemetry: self.telemetry.or(below.telemetry),

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use axum::serve::Listener;
-use selfsame_api::{Admission, ServerSettings, serve};
+use selfsame_api::{Admission, Edge, ServerSettings, serve};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -61,6 +61,7 @@ impl Wire {
                 send_timeout: limit,
                 connections_max: CONNECTIONS_MAX,
                 drain_timeout: limit,
+                edge: Edge::default(),
             };
             tokio::spawn(serve(Dialled(dialled), api, settings, std::future::pending()));
             folder

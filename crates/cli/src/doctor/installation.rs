@@ -20,6 +20,8 @@ pub(super) struct Installation {
     pub(super) settings_error: Option<String>,
     /// The files that settings were read from.
     pub(super) settings_files: Vec<SettingsFile>,
+    /// Nothing, where it is off; otherwise whether the files can be used.
+    pub(super) tls: Option<Result<Tls, String>>,
     pub(super) addresses: Result<Vec<SocketAddr>, String>,
     pub(super) database: Result<Database, String>,
     pub(super) embedded: Option<Embedded>,
@@ -32,6 +34,12 @@ pub(super) struct SettingsFile {
     pub(super) path: PathBuf,
     pub(super) mode: u32,
     pub(super) has_secret: bool,
+}
+
+/// Files of TLS that go together.
+pub(super) struct Tls {
+    pub(super) key: PathBuf,
+    pub(super) key_mode: u32,
 }
 
 /// The embedded store's file and what is beside it.
@@ -77,6 +85,7 @@ impl Installation {
         };
         Self {
             settings_error,
+            tls: Tls::look(&settings),
             settings_files: settings_files(config.as_deref()),
             addresses: serve::addresses(&settings).await.map_err(|error| told(&error)),
             server: Server::look(&settings).await,
@@ -94,6 +103,17 @@ impl Installation {
         // Ids are dense, and no row is ever taken away.
         let contacts: i64 = contents.heads.values().map(|head| head.last_contact.0).sum();
         u64::try_from(contacts).ok()
+    }
+}
+
+impl Tls {
+    fn look(settings: &Settings) -> Option<Result<Self, String>> {
+        let seen = settings.tls.files().transpose()?.and_then(|files| {
+            files.check()?;
+            let key_mode = files.key.metadata()?.mode() & 0o7777;
+            Ok(Self { key: files.key, key_mode })
+        });
+        Some(seen.map_err(|error| told(&error)))
     }
 }
 
@@ -173,7 +193,8 @@ fn settings_files(config: Option<&Path>) -> Vec<SettingsFile> {
 }
 
 fn is_secret(name: &str) -> bool {
-    name.ends_with("PASSWORD") || name.ends_with("_KEY")
+    // A key of TLS is in the file that its setting names.
+    name.ends_with("PASSWORD") || name.ends_with("_KEY") && name != "SELFSAME_TLS_KEY"
 }
 
 /// `postgresql://user:password@host`, or `?password=`.

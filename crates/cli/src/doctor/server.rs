@@ -47,11 +47,14 @@ impl Server {
             Ok(addresses) => addresses,
             Err(error) => return Self::Nowhere(crate::told(&error)),
         };
-        let place = list(&addresses);
-        let alive = match answer(&addresses, "/healthz").await {
+        let (place, over_tls) = (list(&addresses), settings.tls.is_on());
+        let alive = match answer(&addresses, over_tls, "/healthz").await {
             Ok((StatusCode::OK, body)) => serde_json::from_slice::<Value>(&body).unwrap_or_default(),
-            Ok((status, _)) => {
-                return Self::Strange { place, why: format!("it answers {status} to /healthz") };
+            Ok((status, body)) => {
+                return Self::Strange {
+                    place,
+                    why: format!("it answers {} to /healthz", told(status, &body)),
+                };
             }
             Err(None) => return Self::Strange { place, why: "it does not answer".to_owned() },
             Err(Some(error)) if is_refused(&error) => return Self::Silent { place },
@@ -61,7 +64,7 @@ impl Server {
             return Self::Strange { place, why: "its answer to /healthz is not selfsame's".to_owned() };
         }
         let version = alive["version"].as_str().map(str::to_owned);
-        let not_ready = match answer(&addresses, "/readyz").await {
+        let not_ready = match answer(&addresses, over_tls, "/readyz").await {
             Ok((StatusCode::OK, _)) => None,
             Ok((status, body)) => Some(told(status, &body)),
             Err(error) => Some(error.map_or("no answer".to_owned(), |error| format!("{error:#}"))),
@@ -73,9 +76,10 @@ impl Server {
 /// An answer; no error, if there was none in time.
 async fn answer(
     addresses: &[SocketAddr],
+    over_tls: bool,
     path: &str,
 ) -> Result<(StatusCode, Vec<u8>), Option<anyhow::Error>> {
-    timeout(PATIENCE, ask(addresses, path)).await.map_err(|_| None)?.map_err(Some)
+    timeout(PATIENCE, ask(addresses, over_tls, path)).await.map_err(|_| None)?.map_err(Some)
 }
 
 fn is_refused(error: &anyhow::Error) -> bool {

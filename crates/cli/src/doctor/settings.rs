@@ -1,5 +1,7 @@
 //! The settings: whether they can be read and make sense together, and who else may read them.
 
+use selfsame_api::Cors;
+
 use super::Check;
 use super::finding::{Finding, ok, problem, problem_of, warning};
 use super::installation::Installation;
@@ -11,6 +13,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "settings files", judge: private },
     Check { name: "log", judge: log },
     Check { name: "address", judge: address },
+    Check { name: "tls", judge: tls },
+    Check { name: "web pages", judge: web_pages },
     Check { name: "drain timeout", judge: drain },
 ];
 
@@ -86,6 +90,28 @@ fn address(installation: &Installation) -> Vec<Finding> {
         }
     };
     vec![finding]
+}
+
+fn tls(installation: &Installation) -> Vec<Finding> {
+    let Some(tls) = &installation.tls else { return Vec::new() };
+    vec![match tls {
+        Err(error) => problem_of(error, "correct --tls-certificate and --tls-key"),
+        // A group may: it is how programs of several users come to one certificate.
+        Ok(tls) if tls.key_mode & 0o007 != 0 => problem(
+            format!("everybody may use the private key `{}` (mode {:04o})", tls.key.display(), tls.key_mode),
+            format!("chmod o= {}", tls.key.display()),
+        ),
+        Ok(_) => ok("the certificate and its key go together"),
+    }]
+}
+
+fn web_pages(installation: &Installation) -> Vec<Finding> {
+    if installation.settings.edge.cors_origins != Some(Cors::Every) {
+        return Vec::new();
+    }
+    let says = "every web page that somebody who can reach the server opens may read and write every customer \
+                (SELFSAME_CORS_ORIGINS)";
+    vec![warning(says, "name the origins that are yours in place of `*`")]
 }
 
 fn drain(installation: &Installation) -> Vec<Finding> {
