@@ -69,8 +69,8 @@ async fn scan(
     Ok((scanned?, kinds))
 }
 
-fn is_no_workspace<T>(result: Result<T, StoreError>, workspace: WorkspaceKey) -> bool {
-    matches!(result, Err(StoreError::NoWorkspace(named)) if named == workspace)
+fn is_no_workspace<T>(result: &Result<T, StoreError>, workspace: WorkspaceKey) -> bool {
+    matches!(result, Err(StoreError::NoWorkspace(named)) if *named == workspace)
 }
 
 /// What a change makes of all workspaces and keys.
@@ -194,12 +194,12 @@ async fn a_workspace_is_apart_from_others_to_its_end(databases: &Databases) {
     erase_workspace(&*store, shop, 4).await.unwrap().expect("it was there");
     for _ in 0..2 {
         for workspace in [shop, WorkspaceKey(77)] {
-            assert!(is_no_workspace(look(&*store, workspace, "p7@x.org").await, workspace));
+            assert!(is_no_workspace(&look(&*store, workspace, "p7@x.org").await, workspace));
             let more = vec![seen("more@x.org", "")];
-            assert!(is_no_workspace(write(&*store, workspace, more, 5).await, workspace));
-            assert!(is_no_workspace(scan(&*store, workspace).await, workspace));
-            assert!(is_no_workspace(make_key(&*store, workspace, &key("l", 5)).await, workspace));
-            assert!(is_no_workspace(erase_workspace(&*store, workspace, 5).await, workspace));
+            assert!(is_no_workspace(&write(&*store, workspace, more, 5).await, workspace));
+            assert!(is_no_workspace(&scan(&*store, workspace).await, workspace));
+            assert!(is_no_workspace(&make_key(&*store, workspace, &key("l", 5)).await, workspace));
+            assert!(is_no_workspace(&erase_workspace(&*store, workspace, 5).await, workspace));
         }
         // It is the same before and after it was swept.
         while !store.sweep(shop).await.unwrap() {
@@ -345,7 +345,7 @@ async fn a_look_into_a_workspace_that_is_gone_fails_no_other() {
     for looked in looks.collect::<Vec<_>>() {
         let (workspace, known) = looked.await.unwrap();
         if workspace == gone {
-            assert!(is_no_workspace(known, gone));
+            assert!(is_no_workspace(&known, gone));
         } else {
             assert!(known.unwrap());
         }
