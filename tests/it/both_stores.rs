@@ -19,7 +19,7 @@ const EVENTS: &str = "SELECT sequence || ' ' || at_ms || ' ' || kind || ' ' || f
     FROM events ORDER BY sequence";
 const OWNERS: &str = "SELECT kind || ' ' || value || ' ' || contact_id FROM identifiers";
 const WORKSPACES: &str = "SELECT workspace || ' ' || name || ' ' || last_sequence || ' ' || last_contact_id
-        || ' ' || last_event_at_ms FROM workspaces";
+        || ' ' || last_event_at_ms || ' ' || contact_count || ' ' || identity_count FROM workspaces";
 
 /// A request body, and the clock when it comes.
 struct Sent {

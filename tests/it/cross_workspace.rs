@@ -8,21 +8,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use selfsame_api::Admission;
-use selfsame_rules::{Actor, Identifier, Plan};
-use selfsame_store::{
-    Access, AccessChange, AccessDecision, Decision, Look, Record, Scan, Scanned, Store, StoreError,
-    WorkspaceKey,
-};
+use selfsame_rules::Actor;
+use selfsame_store::Store;
 use serde_json::{Value, json};
 use support::client::{Ask, Client, Reply};
 use support::clock::ManualClock;
 use support::databases::{Database, Databases};
+use support::faulty::{Fault, FaultyStore};
 use support::random::Random;
 use support::server::{ServerOptions, TestServer};
 use support::size::{Size, proved};
-use tokio::sync::mpsc;
 
 const ADMIN: &str = "an-admin-key-of-some-forty-characters-00";
 
@@ -306,71 +302,11 @@ async fn nobody_learns_what_is_in_another_workspace() {
     }
 }
 
-/// A store that looks up whatever is asked in the last workspace there is.
-struct Leaky(Arc<dyn Store>);
-
-#[async_trait]
-impl Store for Leaky {
-    async fn look(
-        &self,
-        workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
-        look: &mut Look<'_>,
-    ) -> Result<(), StoreError> {
-        let last = self.0.access().await?.workspaces.last().map_or(workspace, |last| last.key);
-        self.0.look(last, identifiers, look).await
-    }
-
-    async fn write(
-        &self,
-        workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
-        decision: Decision,
-    ) -> Result<Plan, StoreError> {
-        self.0.write(workspace, identifiers, decision).await
-    }
-
-    async fn access(&self) -> Result<Access, StoreError> {
-        self.0.access().await
-    }
-
-    async fn administer(
-        &self,
-        workspace: WorkspaceKey,
-        decision: AccessDecision,
-    ) -> Result<Option<AccessChange>, StoreError> {
-        self.0.administer(workspace, decision).await
-    }
-
-    async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {
-        self.0.sweep(workspace).await
-    }
-
-    async fn scan(
-        &self,
-        workspace: WorkspaceKey,
-        what: Scan,
-        into: mpsc::Sender<Vec<Record>>,
-    ) -> Result<Scanned, StoreError> {
-        self.0.scan(workspace, what, into).await
-    }
-
-    async fn ready(&self) -> Result<(), StoreError> {
-        self.0.ready().await
-    }
-
-    async fn findings(&self) -> Result<Vec<String>, StoreError> {
-        self.0.findings().await
-    }
-
-    async fn close(&self) -> Result<(), StoreError> {
-        self.0.close().await
-    }
-}
-
 #[tokio::test]
 async fn a_store_that_mixes_workspaces_up_is_caught() {
-    let leak =
-        leak(&Databases::Sqlite, Random::of_this_run().number(), 250, |store| Arc::new(Leaky(store))).await;
+    let leak = leak(&Databases::Sqlite, Random::of_this_run().number(), 250, |store| {
+        FaultyStore::new(store, Fault::MixedWorkspaces)
+    })
+    .await;
     assert!(leak.is_some(), "customers of another workspace were answered, and nobody saw it");
 }

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use data_encoding::BASE64;
 use selfsame_api::{Admission, description};
 use selfsame_rules::Actor;
+use selfsame_service::EngineSettings;
 use serde_json::{Value, json};
 use support::client::{Ask, Client, Reply};
 use support::clock::ManualClock;
 use support::databases::{Database, Databases};
+use support::faulty::{Fault, FaultyStore};
 use support::raw::RawConnection;
 use support::server::{ServerOptions, TestServer};
 
@@ -256,6 +258,28 @@ async fn a_key_revoked_on_one_replica_is_refused_on_all() {
         }
         shop.client.ask(Ask::new("DELETE", &path).key(ADMIN)).await;
     }
+}
+
+/// What can't be known is not guessed: a revoked key must not go on where nobody can find out.
+#[tokio::test]
+async fn a_replica_that_cannot_read_the_keys_lets_nobody_in() {
+    let database = Databases::Sqlite.empty().await;
+    let store = FaultyStore::new(database.open().await, Fault::UnreadableKeys);
+    let engine = EngineSettings { answer_timeout: Duration::from_secs(1), ..EngineSettings::default() };
+    let server = TestServer::start(store, ServerOptions { engine, ..ServerOptions::default() }).await;
+    let mut client = server.client().await;
+    let identify = || Ask::new("POST", "/identify").body(r#"{"phoneNumber":"1"}"#);
+    assert_eq!(client.ask(identify()).await.status, 200, "it was read a moment ago");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let answered = code(&client.ask(identify()).await);
+        if answered == (503, "store_unavailable".to_owned()) {
+            break;
+        }
+        assert_eq!(answered.0, 200);
+        assert!(Instant::now() < deadline, "what is old is believed no longer");
+    }
+    assert_eq!(client.get("/healthz").await.expect("an answer").status, 200);
 }
 
 #[tokio::test]

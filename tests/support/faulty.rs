@@ -2,6 +2,7 @@
 //! catch them.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -25,6 +26,10 @@ pub enum Fault {
     CachedLoad,
     /// A change is answered before it is durable.
     AnsweredBeforeCommit,
+    /// A lookup is answered from the last workspace there is.
+    MixedWorkspaces,
+    /// Keys are read once and never again, as if another process wrote them.
+    UnreadableKeys,
 }
 
 /// A real store with one fault.
@@ -32,6 +37,7 @@ pub struct FaultyStore {
     inner: Arc<dyn Store>,
     fault: Fault,
     cache: Mutex<Cache>,
+    keys_read: AtomicBool,
 }
 
 /// What was loaded before.
@@ -51,7 +57,7 @@ impl Cache {
 
 impl FaultyStore {
     pub fn new(inner: Arc<dyn Store>, fault: Fault) -> Arc<Self> {
-        Arc::new(Self { inner, fault, cache: Mutex::default() })
+        Arc::new(Self { inner, fault, cache: Mutex::default(), keys_read: AtomicBool::default() })
     }
 
     fn cache(&self) -> std::sync::MutexGuard<'_, Cache> {
@@ -97,7 +103,11 @@ impl Store for FaultyStore {
                 look(&self.load_from_cache(workspace, identifiers).await?);
                 Ok(())
             }
-            Fault::SkippedRelink | Fault::AnsweredBeforeCommit => {
+            Fault::MixedWorkspaces => {
+                let last = self.inner.access().await?.workspaces.last().map_or(workspace, |last| last.key);
+                self.inner.look(last, identifiers, look).await
+            }
+            Fault::SkippedRelink | Fault::AnsweredBeforeCommit | Fault::UnreadableKeys => {
                 self.inner.look(workspace, identifiers, look).await
             }
         }
@@ -110,7 +120,9 @@ impl Store for FaultyStore {
         mut decision: Decision,
     ) -> Result<Plan, StoreError> {
         match self.fault {
-            Fault::StaleLoad => self.inner.write(workspace, identifiers, decision).await,
+            Fault::StaleLoad | Fault::MixedWorkspaces | Fault::UnreadableKeys => {
+                self.inner.write(workspace, identifiers, decision).await
+            }
             Fault::CachedLoad => {
                 {
                     let mut cache = self.cache();
@@ -146,11 +158,14 @@ impl Store for FaultyStore {
     }
 
     async fn access(&self) -> Result<Access, StoreError> {
+        if self.fault == Fault::UnreadableKeys && self.keys_read.swap(true, Ordering::SeqCst) {
+            return Err(StoreError::Unavailable(Arc::new(std::fmt::Error)));
+        }
         self.inner.access().await
     }
 
     fn is_written_elsewhere(&self) -> bool {
-        self.inner.is_written_elsewhere()
+        self.fault == Fault::UnreadableKeys || self.inner.is_written_elsewhere()
     }
 
     async fn administer(

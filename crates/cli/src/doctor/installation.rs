@@ -182,8 +182,9 @@ fn settings_files(config: Option<&Path>) -> Vec<SettingsFile> {
     let dotenv = load_dotenv().is_ok_and(|dotenv| {
         dotenv.iter().any(|(name, value)| is_secret(name) || name == "DATABASE_URL" && has_password(value))
     });
-    let toml =
-        load_file(config).is_ok_and(|file| file.database.database_url.is_some_and(|url| has_password(&url)));
+    let toml = load_file(config).is_ok_and(|file| {
+        file.admin_key.is_some() || file.database.database_url.is_some_and(|url| has_password(&url))
+    });
     let files = [(Path::new(".env"), dotenv), (config.unwrap_or(Path::new("selfsame.toml")), toml)];
     let found = files.into_iter().filter_map(|(path, has_secret)| {
         let mode = path.metadata().ok()?.mode() & 0o7777;
