@@ -133,7 +133,7 @@ const BROKEN: &[Broken] = &[
             );
         },
         &[],
-        ("problem", "schema", "99, of a newer version of selfsame; this one knows 2"),
+        ("problem", "schema", "99, of a newer version of selfsame; this one knows 3"),
     ),
     (
         "a database of an older version",
@@ -298,7 +298,7 @@ fn a_sound_installation_is_told_in_a_line_each_and_nothing_is_changed() {
     for want in [
         "ok       settings: they can be read\n".to_owned(),
         "ok       database: sqlite:selfsame.db is there\n".to_owned(),
-        "ok       schema: 2, which is this version's\n".to_owned(),
+        "ok       schema: 3, which is this version's\n".to_owned(),
         format!("ok       writer: process {} has the database open for writing\n", server.id()),
         format!("ok       server: it listens at {}, and is ready\n", server.address),
         "ok       version: the server is selfsame ".to_owned(),

@@ -9,6 +9,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 /// A connection to a server.
@@ -83,6 +84,11 @@ impl Client {
     pub async fn connect(address: SocketAddr) -> Result<Self, NoReply> {
         let stream = TcpStream::connect(address).await.map_err(|_| NoReply)?;
         stream.set_nodelay(true).map_err(|_| NoReply)?;
+        Self::on(stream).await
+    }
+
+    /// Takes over a connection that stands already, perhaps with TLS on it.
+    pub async fn on(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, NoReply> {
         let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| NoReply)?;
         // Ends with the connection, one way or the other; a broken one is told by `send`.
         tokio::spawn(async { drop(connection.await) });

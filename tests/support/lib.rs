@@ -47,4 +47,5 @@ pub mod server;
 pub mod size;
 pub mod small_disk;
 pub mod sql;
+pub mod tls;
 pub mod world;
