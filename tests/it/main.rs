@@ -22,6 +22,7 @@ mod cors;
 mod cross_workspace;
 mod dashboard;
 mod deployment;
+mod described;
 mod disk_full;
 mod doctor;
 mod doctor_postgres;

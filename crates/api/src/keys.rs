@@ -29,6 +29,7 @@ const LIMIT_MAX: u32 = 1_000_000;
 /// A key that is to be made.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schema(as = NewKey)]
 pub(crate) struct NewKeyBody {
     /// What it is called; events name it as their cause. 1 to 64 of a-z, 0-9, `-`, `_`, `.`.
     name: String,
@@ -49,6 +50,7 @@ pub(crate) struct NewKeyBody {
 /// A key, without the key.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Key)]
 pub(crate) struct KeyBody {
     id: String,
     name: String,
@@ -65,6 +67,7 @@ pub(crate) struct KeyBody {
 
 /// A key that was just made.
 #[derive(Serialize, ToSchema)]
+#[schema(as = MadeKey)]
 pub(crate) struct MadeKeyBody {
     /// The key itself. It is shown here and never again.
     key: String,
@@ -75,6 +78,7 @@ pub(crate) struct MadeKeyBody {
 /// A page of keys, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Keys)]
 pub(crate) struct KeysBody {
     keys: Vec<KeyBody>,
     /// Leads to the next page; null after the last.

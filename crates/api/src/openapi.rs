@@ -9,6 +9,7 @@ use utoipa::{Modify, OpenApi, ToSchema};
 /// What was seen at a checkout: an e-mail, a phone number, or both.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Observation)]
 pub(crate) struct ObservationShape {
     /// An e-mail address.
     #[schema(example = "lorraine@hillvalley.edu")]
@@ -20,6 +21,7 @@ pub(crate) struct ObservationShape {
 
 /// The customer that an observation belongs to.
 #[derive(Serialize, ToSchema)]
+#[schema(as = Identified)]
 pub(crate) struct AnswerShape {
     contact: ContactShape,
 }
@@ -27,6 +29,7 @@ pub(crate) struct AnswerShape {
 /// A customer.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Customer)]
 pub(crate) struct ContactShape {
     /// The oldest contact of the customer.
     primary_contact_id: i64,

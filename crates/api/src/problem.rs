@@ -43,6 +43,7 @@ pub(crate) struct Problem {
 /// What went wrong, and what to do: RFC 9457.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
 pub(crate) struct ProblemBody<'problem> {
     r#type: String,
     title: &'problem str,

@@ -27,6 +27,7 @@ const LENGTH_BYTES_MAX: usize = 4 * 1024;
 /// The name of a workspace.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = WorkspaceName)]
 pub(crate) struct NameBody {
     /// 1 to 64 of a-z, 0-9, `-`, `_`, `.`.
     name: String,
@@ -35,6 +36,7 @@ pub(crate) struct NameBody {
 /// A workspace: one shop's or brand's closed set of customers.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Workspace)]
 pub(crate) struct WorkspaceBody {
     name: String,
     /// Contacts that aren't deleted.
@@ -53,6 +55,7 @@ pub(crate) struct WorkspaceBody {
 /// A page of workspaces, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Workspaces)]
 pub(crate) struct WorkspacesBody {
     workspaces: Vec<WorkspaceBody>,
     /// Leads to the next page; null after the last.
