@@ -288,6 +288,14 @@ fn help_of_serve_explains_each_setting() {
               Seconds that a client may take to read the next 16 KiB of its answer [default: 30] [env: SELFSAME_SEND_TIMEOUT_SECONDS=]
           --queue-wait-max-seconds <SECONDS>
               Seconds that a change may have to wait for its turn; one that would wait longer is answered 503 [default: 2] [env: SELFSAME_QUEUE_WAIT_MAX_SECONDS=]
+          --tls-certificate <FILE>
+              A PEM file of the server's certificate and those that lead to its authority; with it, the server speaks TLS [env: SELFSAME_TLS_CERTIFICATE=]
+          --tls-key <FILE>
+              A PEM file of that certificate's private key [env: SELFSAME_TLS_KEY=]
+          --trusted-proxies <NETWORKS>
+              Proxies that are believed when they say whom they speak for: addresses and networks, with commas between [env: SELFSAME_TRUSTED_PROXIES=]
+          --cors-origins <ORIGINS>
+              Origins whose web pages may use the API in a browser, with commas between, or `*` for all [env: SELFSAME_CORS_ORIGINS=]
           --migrate[=<BOOL>]
               Bring the database to this version's schema at the start [default: true] [env: SELFSAME_MIGRATE=] [possible values: true, false]
           --log <FILTER>

@@ -84,7 +84,7 @@ fn fail_again(before: Option<Failure>, why: String) -> Failure {
     match before {
         Some(before) if before.why == why => {
             if !before.is_told {
-                tracing::warn!(error = %why, "the certificate can't be read again; the last good one is kept");
+                tracing::warn!(error = %why, "the certificate's files can't be used; the last good one is kept");
             }
             Failure { why, is_told: true }
         }
@@ -121,29 +121,34 @@ impl CertificateFiles {
                  hint: `--tls-certificate` names a PEM file with a line `-----BEGIN CERTIFICATE-----`"
             );
         }
-        let private = PrivateKeyDer::from_pem_slice(&pair.key).map_err(|error| match error {
-            PemError::NoItemsFound => anyhow!(
-                "the file `{key}` has no private key in it\n\
-                 hint: `--tls-key` names a PEM file with a line such as `-----BEGIN PRIVATE KEY-----`; the key may \
-                 not be encrypted"
-            ),
-            // The words of others may quote the file, and this file is secret.
-            _ => anyhow!("the private key `{key}` is damaged\nhint: write it anew, as PEM"),
+        let private = PrivateKeyDer::from_pem_slice(&pair.key).map_err(|error| {
+            if matches!(error, PemError::NoItemsFound) {
+                return anyhow!(
+                    "the file `{key}` has no private key in it\n\
+                     hint: `--tls-key` names a PEM file with a line such as `-----BEGIN PRIVATE KEY-----`; the key may \
+                     not be encrypted"
+                );
+            }
+            // Its words may quote the file, and this file is secret.
+            anyhow!("the private key `{key}` is damaged\nhint: write it anew, as PEM")
         })?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, private)
-            .map_err(|error| match error {
-                rustls::Error::InconsistentKeys(_) => anyhow!(
-                    "the private key `{key}` doesn't belong to the certificate `{certificate}`\n\
-                     hint: name the two that were made together; the server's own certificate comes first in its file"
-                ),
-                error => anyhow!(
+            .map_err(|error| {
+                if matches!(error, rustls::Error::InconsistentKeys(_)) {
+                    return anyhow!(
+                        "the private key `{key}` doesn't belong to the certificate `{certificate}`\n\
+                         hint: name the two that were made together; the server's own certificate comes first in its \
+                         file"
+                    );
+                }
+                anyhow!(
                     "the certificate `{certificate}` and its key `{key}` can't be used: {error}\n\
                      hint: make them anew, with ECDSA, Ed25519 or RSA"
-                ),
+                )
             })?;
         config.alpn_protocols = vec![PROTOCOL.to_vec()];
         Ok(Arc::new(config))
@@ -153,4 +158,22 @@ impl CertificateFiles {
 fn read(path: &Path, setting: &str) -> anyhow::Result<Vec<u8>> {
     let hint = || format!("the file `{}` can't be read\nhint: check `{setting}`", path.display());
     std::fs::read(path).with_context(hint)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fail_again;
+
+    /// What a renewal of two files may show in passing is nothing to wake anybody for.
+    #[test]
+    fn only_a_failure_that_is_seen_twice_is_told() {
+        let told = |whys: &[&str]| {
+            let failed = whys.iter().fold(None, |before, why| Some(fail_again(before, (*why).to_owned())));
+            failed.is_some_and(|failed| failed.is_told)
+        };
+        assert!(!told(&["half a pair"]));
+        assert!(!told(&["half a pair", "no pair"]));
+        assert!(told(&["half a pair", "half a pair"]));
+        assert!(!told(&["half a pair", "half a pair", "no pair"]));
+    }
 }
