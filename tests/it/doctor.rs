@@ -139,7 +139,7 @@ const BROKEN: &[Broken] = &[
         "a database of an older version",
         |folder| change(folder, BACK_TO_THE_FIRST),
         &[],
-        ("warning", "schema", "1, and this version has 2"),
+        ("warning", "schema", "1, and this version has 3"),
     ),
     (
         "a database of an older version that may not be migrated",

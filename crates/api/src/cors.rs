@@ -18,10 +18,12 @@ use axum::response::Response;
 use crate::problem::Problem;
 
 /// What a page may send beyond what every page may.
-const ALLOWED_HEADERS: HeaderValue = HeaderValue::from_static("authorization,content-type");
+const ALLOWED_HEADERS: HeaderValue =
+    HeaderValue::from_static("authorization,content-type,selfsame-workspace");
 
 /// What a page may read beyond what every page may.
-const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static("x-request-id,retry-after");
+const EXPOSED_HEADERS: HeaderValue =
+    HeaderValue::from_static("x-request-id,retry-after,ratelimit,ratelimit-policy,location");
 
 /// Seconds for which a browser need not ask again; short, so that another setting acts soon.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("600");
