@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use selfsame_rules::{Identifier, Identities, Name, Observation, Timestamp, decide};
 use selfsame_store::{
-    Access, AccessChange, AccessEffect, Counts, Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
-    WorkspaceRow,
+    Access, AccessChange, AccessEffect, Counts, FormerNames, Record, Scan, Scanned, Store, StoreError,
+    WorkspaceKey, WorkspaceRow,
 };
 use support::administration::{erase_workspace, key, make_key, make_workspace, rename_workspace, revoke_key};
 use support::backend::observation;
@@ -80,6 +80,7 @@ fn applied(access: &mut Access, change: &AccessChange) {
             key: change.workspace,
             facts: facts.clone(),
             head: selfsame_rules::Head::EMPTY,
+            former_names: FormerNames::default(),
             counts: Counts::default(),
             swept: false,
         });
@@ -87,8 +88,9 @@ fn applied(access: &mut Access, change: &AccessChange) {
     let row = access.workspaces.iter_mut().find(|row| row.key == change.workspace).expect("it was made");
     row.head = row.head.after(&change.event);
     match &change.effect {
-        AccessEffect::WorkspaceMade(facts) | AccessEffect::WorkspaceRenamed(facts) => {
-            row.facts = facts.clone();
+        AccessEffect::WorkspaceMade(facts) => row.facts = facts.clone(),
+        AccessEffect::WorkspaceRenamed(facts, former) => {
+            (row.facts, row.former_names) = (facts.clone(), former.clone());
         }
         AccessEffect::WorkspaceErased(facts) => {
             row.facts = facts.clone();

@@ -27,6 +27,7 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
     ALTER TABLE contacts DROP COLUMN owns_phone;
     ALTER TABLE contacts DROP COLUMN owns_declared;
     DROP TABLE keys;
+    ALTER TABLE workspaces DROP COLUMN former_names;
     ALTER TABLE workspaces DROP COLUMN contact_count;
     ALTER TABLE workspaces DROP COLUMN identity_count;
     ALTER TABLE workspaces DROP COLUMN created_at_ms;
@@ -40,8 +41,8 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
 /// What PostgreSQL's first schema had otherwise. There is no second.
 const BACK_TO_THE_FIRST_IN_POSTGRES: &str = "
     DROP TABLE keys;
-    ALTER TABLE workspaces DROP COLUMN contact_count, DROP COLUMN identity_count, DROP COLUMN created_at_ms,
-        DROP COLUMN erased_at_ms, DROP COLUMN swept_at_ms;
+    ALTER TABLE workspaces DROP COLUMN former_names, DROP COLUMN contact_count, DROP COLUMN identity_count,
+        DROP COLUMN created_at_ms, DROP COLUMN erased_at_ms, DROP COLUMN swept_at_ms;
     DELETE FROM refinery_schema_history WHERE version > 1;";
 
 async fn fill(path: &Path) {

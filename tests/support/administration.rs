@@ -6,7 +6,7 @@ use selfsame_rules::{
     WorkspaceFacts,
 };
 use selfsame_store::{
-    Access, AccessChange, AccessEffect, KeyDigest, KeyRow, Store, StoreError, WorkspaceKey,
+    Access, AccessChange, AccessEffect, KeyDigest, KeyRow, Store, StoreError, WorkspaceKey, WorkspaceRow,
 };
 
 /// What became of it; nothing where nothing was to change.
@@ -38,13 +38,17 @@ pub async fn rename_workspace(
 ) -> Administered {
     let name = named(name);
     let change = move |before: &WorkspaceFacts| WorkspaceFacts { name: name.clone(), ..before.clone() };
-    change_workspace(store, workspace, at, change, AccessEffect::WorkspaceRenamed).await
+    let effect = move |before: &WorkspaceRow, after| {
+        let (now, since) = (Timestamp::from_milliseconds(at), Timestamp::from_milliseconds(0));
+        AccessEffect::WorkspaceRenamed(after, before.former_names.and(&before.facts.name, now, since))
+    };
+    change_workspace(store, workspace, at, change, effect).await
 }
 
 pub async fn erase_workspace(store: &dyn Store, workspace: WorkspaceKey, at: i64) -> Administered {
     let erased_at = Some(Timestamp::from_milliseconds(at));
     let change = move |before: &WorkspaceFacts| WorkspaceFacts { erased_at, ..before.clone() };
-    change_workspace(store, workspace, at, change, AccessEffect::WorkspaceErased).await
+    change_workspace(store, workspace, at, change, |_, after| AccessEffect::WorkspaceErased(after)).await
 }
 
 async fn change_workspace(
@@ -52,7 +56,7 @@ async fn change_workspace(
     workspace: WorkspaceKey,
     at: i64,
     change: impl Fn(&WorkspaceFacts) -> WorkspaceFacts + Send + 'static,
-    effect: fn(WorkspaceFacts) -> AccessEffect,
+    effect: impl Fn(&WorkspaceRow, WorkspaceFacts) -> AccessEffect + Send + 'static,
 ) -> Administered {
     let decision = Box::new(move |access: &Access| {
         let row = access.workspace(workspace)?;
@@ -62,7 +66,7 @@ async fn change_workspace(
         }
         let outcome = workspace_changed(Some(row.facts.clone()), &after);
         let event = event(row.head, Timestamp::from_milliseconds(at), outcome);
-        Some(AccessChange { workspace, event, effect: effect(after) })
+        Some(AccessChange { workspace, event, effect: effect(row, after) })
     });
     store.administer(workspace, decision).await
 }

@@ -1,21 +1,23 @@
 //! What an administrator can do: make and revoke keys, make, rename and erase workspaces. Each is one event.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use selfsame_rules::{
     Actor, Changed, Event, Head, KeyFacts, KeyLimits, Name, Outcome, Scopes, Sequence, Timestamp,
     WorkspaceFacts,
 };
-use selfsame_store::{Access, AccessChange, AccessEffect, KeyRow, StoreError, WorkspaceKey, WorkspaceRow};
+use selfsame_store::{
+    Access, AccessChange, AccessEffect, FormerNames, KeyRow, StoreError, WorkspaceKey, WorkspaceRow,
+};
 
 use crate::Installation;
+use crate::installation::BELIEVED_FOR;
 use crate::key_text::{KeyText, digest};
 
-/// The name of the key that the environment gives.
-const ENVIRONMENT_KEY: &str = "environment";
-
-/// The fewest characters of a key that somebody thought out.
-pub const ADMIN_KEY_CHARACTERS_MIN: usize = 32;
+/// How long no other workspace gets a name that one has given up: as long as replicas believe what they have read, and
+/// as long again for clocks that aren't set alike.
+pub const NAMES_HELD_FOR: Duration = BELIEVED_FOR.saturating_mul(2);
 
 /// Why an act was not done. Nothing changed.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +25,9 @@ pub enum ActError {
     /// Another has that name.
     #[error("the name is taken")]
     NameTaken,
+    /// Another workspace had that name a moment ago, and another replica may still take it for that one.
+    #[error("the name was another workspace's until a moment ago")]
+    NameJustGivenUp,
     /// There is no such key, or none that whoever asks may know of.
     #[error("there is no such key")]
     NoKey,
@@ -116,9 +121,10 @@ impl Installation {
     ///
     /// # Errors
     ///
-    /// [`ActError::NameTaken`] by one that isn't erased.
+    /// [`ActError::NameTaken`] by one that isn't erased, [`ActError::NameJustGivenUp`].
     pub async fn create_workspace(&self, name: Name, actor: Actor) -> Result<WorkspaceRow, ActError> {
         let mut proposed: Option<WorkspaceRow> = None;
+        let held_since = self.names_held_since();
         self.act(WorkspaceKey::DEFAULT, actor, move |access, now| {
             // A commit whose answer was lost.
             let made = proposed
@@ -128,12 +134,14 @@ impl Installation {
                 return Ok((None, made.clone()));
             }
             refuse_taken(access, &name)?;
+            refuse_given_up(access, &name, None, held_since(now))?;
             let last = access.workspaces.last().map_or(WorkspaceKey::DEFAULT, |last| last.key);
             let facts = WorkspaceFacts { name: name.clone(), created_at: now, erased_at: None };
             let row = WorkspaceRow {
                 key: WorkspaceKey(last.0 + 1),
                 facts: facts.clone(),
-                head: Head::EMPTY,
+                head: after(Head::EMPTY, now),
+                former_names: FormerNames::default(),
                 counts: Default::default(),
                 swept: false,
             };
@@ -148,7 +156,7 @@ impl Installation {
     ///
     /// # Errors
     ///
-    /// [`ActError::NameTaken`], [`ActError::NoWorkspace`], [`ActError::DefaultStays`].
+    /// [`ActError::NameTaken`], [`ActError::NameJustGivenUp`], [`ActError::NoWorkspace`], [`ActError::DefaultStays`].
     pub async fn rename_workspace(
         &self,
         workspace: WorkspaceKey,
@@ -156,16 +164,21 @@ impl Installation {
         actor: Actor,
     ) -> Result<WorkspaceRow, ActError> {
         refuse_default(workspace)?;
-        self.act(workspace, actor, move |access, _| {
+        let held_since = self.names_held_since();
+        self.act(workspace, actor, move |access, now| {
             let row = live(access, workspace)?;
             if row.facts.name == name {
                 return Ok((None, row.clone()));
             }
             refuse_taken(access, &name)?;
+            let since = held_since(now);
+            refuse_given_up(access, &name, Some(workspace), since)?;
             let facts = WorkspaceFacts { name: name.clone(), ..row.facts.clone() };
             let outcome = workspace_changed(Some(row.facts.clone()), facts.clone());
-            let effect = AccessEffect::WorkspaceRenamed(facts.clone());
-            Ok((Some((workspace, outcome, effect)), WorkspaceRow { facts, ..row.clone() }))
+            let former = row.former_names.and(&row.facts.name, now, since);
+            let effect = AccessEffect::WorkspaceRenamed(facts.clone(), former);
+            let head = after(row.head, now);
+            Ok((Some((workspace, outcome, effect)), WorkspaceRow { facts, head, ..row.clone() }))
         })
         .await
     }
@@ -193,7 +206,8 @@ impl Installation {
             proposed = Some(facts.clone());
             let outcome = workspace_changed(Some(row.facts.clone()), facts.clone());
             let effect = AccessEffect::WorkspaceErased(facts.clone());
-            Ok((Some((workspace, outcome, effect)), WorkspaceRow { facts, ..row.clone() }))
+            let head = after(row.head, now);
+            Ok((Some((workspace, outcome, effect)), WorkspaceRow { facts, head, ..row.clone() }))
         });
         match erased.await {
             Err(ActError::Store(StoreError::NoWorkspace(_))) => Err(ActError::NoWorkspace),
@@ -201,39 +215,7 @@ impl Installation {
         }
     }
 
-    /// Sees to it that the text is a key with the scope admin to every workspace, and that none does that was given so
-    /// before. One that was revoked stays so.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::create_key`], but for names: its name is always `environment`.
-    pub async fn ensure_admin_key(&self, text: &str, actor: &Actor) -> Result<AdminKey, ActError> {
-        let digest = digest(text);
-        let snapshot = self.read().await?;
-        let known = snapshot.access().keys.iter().find(|key| key.digest == digest);
-        if let Some(known) = known {
-            let usable = known.facts.is_usable(self.now());
-            return Ok(if usable { AdminKey::Usable } else { AdminKey::Revoked });
-        }
-        let new = NewKey {
-            name: Name::parse(ENVIRONMENT_KEY).expect("it is a name"),
-            workspace: None,
-            scopes: [selfsame_rules::Scope::Admin].into_iter().collect(),
-            limits: KeyLimits::default(),
-            expires_at: None,
-        };
-        let id = KeyText::new()?;
-        let made = self.make_key(new, (id.id(), text), actor.clone(), Names::MayMeet).await?;
-        let before = snapshot.access().keys.iter().filter(|key| {
-            key.facts.every_workspace && key.facts.name == made.facts.name && key.facts.revoked_at.is_none()
-        });
-        for key in before {
-            self.revoke_key(&key.facts.id, Reach::Everything, actor.clone()).await?;
-        }
-        Ok(AdminKey::Made)
-    }
-
-    async fn make_key(
+    pub(crate) async fn make_key(
         &self,
         new: NewKey,
         (id, text): (&str, &str),
@@ -244,7 +226,8 @@ impl Installation {
         let (id, digest): (Box<str>, _) = (id.into(), digest(text));
         self.act(workspace, actor, move |access, now| {
             live(access, workspace)?;
-            if let Some(made) = access.keys.iter().find(|key| key.digest == digest) {
+            let same = |key: &&KeyRow| key.digest == digest && key.facts.revoked_at.is_none();
+            if let Some(made) = access.keys.iter().find(same) {
                 return Ok((None, made.clone()));
             }
             let mut others = access.keys.iter().filter(|key| key.workspace == workspace);
@@ -267,6 +250,14 @@ impl Installation {
             Ok((Some((workspace, key_changed(None, facts), effect)), row))
         })
         .await
+    }
+
+    /// Names that were given up later than what this makes of a moment are held back at that moment: a replica that has read
+    /// the names in time still takes one for the workspace that had it. Where there is no replica, none are.
+    fn names_held_since(&self) -> impl Fn(Timestamp) -> Timestamp + Send + 'static {
+        let held_for = if self.is_written_elsewhere() { NAMES_HELD_FOR } else { Duration::ZERO };
+        let held_for_ms = i64::try_from(held_for.as_millis()).unwrap_or(i64::MAX);
+        move |now| Timestamp::from_milliseconds(now.as_milliseconds().saturating_sub(held_for_ms))
     }
 
     /// Lets the store carry out what `decide` comes to: a change of a workspace's log and tables, and what is then
@@ -300,26 +291,20 @@ impl Installation {
     }
 }
 
-/// What became of the key that the environment gives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AdminKey {
-    /// It is new.
-    Made,
-    /// It was there.
-    Usable,
-    /// It was revoked, or is over.
-    Revoked,
-}
-
 /// Whether two usable keys of a workspace may have one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Names {
+pub(crate) enum Names {
     Apart,
     MayMeet,
 }
 
 /// Whose log and tables change, and how.
 type Change = (WorkspaceKey, Outcome, AccessEffect);
+
+/// A log's head, one event later.
+fn after(head: Head, now: Timestamp) -> Head {
+    Head { last_sequence: Sequence(head.last_sequence.0 + 1), last_event_at: now, ..head }
+}
 
 fn live(access: &Access, workspace: WorkspaceKey) -> Result<&WorkspaceRow, ActError> {
     let row = access.workspace(workspace).filter(|row| row.facts.erased_at.is_none());
@@ -329,6 +314,17 @@ fn live(access: &Access, workspace: WorkspaceKey) -> Result<&WorkspaceRow, ActEr
 fn refuse_taken(access: &Access, name: &Name) -> Result<(), ActError> {
     let mut live = access.workspaces.iter().filter(|row| row.facts.erased_at.is_none());
     if live.any(|row| row.facts.name == *name) { Err(ActError::NameTaken) } else { Ok(()) }
+}
+
+fn refuse_given_up(
+    access: &Access,
+    name: &Name,
+    but: Option<WorkspaceKey>,
+    since: Timestamp,
+) -> Result<(), ActError> {
+    let mut others = access.workspaces.iter().filter(|row| Some(row.key) != but);
+    let held = others.any(|row| row.former_names.given_up_since(name, since));
+    if held { Err(ActError::NameJustGivenUp) } else { Ok(()) }
 }
 
 fn refuse_default(workspace: WorkspaceKey) -> Result<(), ActError> {

@@ -20,7 +20,10 @@ use crate::{Clock, Engine, EngineSettings, Readiness, Seldom, Workspace};
 const READ_EVERY: Duration = Duration::from_secs(2);
 
 /// How old what was read may be, where others may have changed it since.
-const BELIEVED_FOR: Duration = Duration::from_secs(5);
+pub(crate) const BELIEVED_FOR: Duration = Duration::from_secs(5);
+
+/// How often they are read at most for the sake of requests that name what isn't known.
+const READ_FOR_THE_UNKNOWN_EVERY: Duration = Duration::from_millis(250);
 
 /// A running installation. Clones are handles on the same one.
 #[derive(Clone)]
@@ -94,6 +97,20 @@ impl Installation {
         }
     }
 
+    /// Workspaces and keys as they were at `moment` or later, for a request that names what isn't known: another replica
+    /// may have made it since the last time. Those who ask so together wait for one reading.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if they can't be read in time.
+    pub async fn since(&self, moment: Instant) -> Result<Arc<Snapshot>, StoreError> {
+        if self.0.parts.store.is_written_elsewhere() {
+            let read = timeout(self.0.parts.settings.answer_timeout, self.0.read_since(moment));
+            read.await.unwrap_or_else(|_| Err(StoreError::Unavailable(Arc::new(Stale(BELIEVED_FOR)))))?;
+        }
+        Ok(Arc::clone(&self.0.snapshot.borrow()))
+    }
+
     /// The engine of the default workspace.
     pub fn default_engine(&self) -> &Engine {
         &self.0.default
@@ -102,6 +119,10 @@ impl Installation {
     /// The moment now, as the installation's clock has it.
     pub fn now(&self) -> Timestamp {
         self.0.parts.clock.now()
+    }
+
+    pub(crate) fn is_written_elsewhere(&self) -> bool {
+        self.0.parts.store.is_written_elsewhere()
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {
@@ -146,6 +167,16 @@ impl Installation {
         Ok(change)
     }
 
+    /// Deletes what erased workspaces have left, to the end. A server does so by and by.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if it can't be read or deleted; what is left is deleted by the next that runs.
+    pub async fn sweep(&self) -> Result<(), StoreError> {
+        self.0.read().await?;
+        self.0.sweep().await
+    }
+
     /// Workspaces and keys as they are now: asks the store.
     ///
     /// # Errors
@@ -164,6 +195,21 @@ impl Inner {
 
     async fn read(&self) -> Result<(), StoreError> {
         let _one_at_a_time = self.reading.lock().await;
+        self.read_alone().await
+    }
+
+    async fn read_since(&self, moment: Instant) -> Result<(), StoreError> {
+        let _one_at_a_time = self.reading.lock().await;
+        let last = self.snapshot.borrow().read_began;
+        if last >= moment {
+            return Ok(());
+        }
+        tokio::time::sleep(READ_FOR_THE_UNKNOWN_EVERY.saturating_sub(last.elapsed())).await;
+        self.read_alone().await
+    }
+
+    /// Reads; whoever calls it holds `reading`.
+    async fn read_alone(&self) -> Result<(), StoreError> {
         let read_began = Instant::now();
         let access = self.parts.store.access().await?;
         self.metrics.tell(&access);

@@ -255,7 +255,9 @@ impl Committer {
                 }
                 Err(error) => {
                     metrics.count_error(Operation::Write, &error);
-                    if !matches!(error, StoreError::NoSpace | StoreError::Unavailable(_)) {
+                    // Of the first two the log is told otherwise; a workspace that is erased is no fault.
+                    let told = matches!(error, StoreError::NoSpace | StoreError::Unavailable(_));
+                    if !told && !matches!(error, StoreError::NoWorkspace(_)) {
                         tracing::error!(%error, observations = count, "could not commit a batch");
                     }
                     Err(error)

@@ -79,17 +79,19 @@ impl Snapshot {
             })
             .collect();
         let by_name = workspaces.values().map(|workspace| (workspace.name.clone(), workspace.key)).collect();
-        let keys = access.keys.iter().filter(|key| workspaces.contains_key(&key.workspace));
-        let keys = keys.map(|key| (key.digest, Arc::new(known(key, before)))).collect();
+        // One text may have several rows: the environment's key may go and come back.
+        let mut rows: Vec<&KeyRow> =
+            access.keys.iter().filter(|key| workspaces.contains_key(&key.workspace)).collect();
+        rows.sort_by_key(|key| key.facts.revoked_at.is_none());
+        let keys = rows.into_iter().map(|key| (key.digest, Arc::new(known(key, before)))).collect();
         Self { read_began, access, workspaces, by_name, keys }
     }
 
-    /// The key of that text, if it is good for anything now.
-    pub fn key(&self, text: &str, now: Timestamp) -> Option<&Arc<KnownKey>> {
+    /// The key of that text, whether it is still good for anything or not.
+    pub fn key(&self, text: &str) -> Option<&Arc<KnownKey>> {
         let presented = digest(text);
         let key = self.keys.get(&presented)?;
-        let same = bool::from(key.digest.0.ct_eq(&presented.0));
-        (same && key.facts.is_usable(now)).then_some(key)
+        bool::from(key.digest.0.ct_eq(&presented.0)).then_some(key)
     }
 
     /// Whether a key that was known before is still good for anything.

@@ -2,6 +2,7 @@
 -- row 1: no two that aren't erased have one name.
 
 ALTER TABLE selfsame.workspaces
+    ADD COLUMN former_names   TEXT   NOT NULL DEFAULT '',   -- given up a moment ago: no other takes one before replicas know
     ADD COLUMN contact_count  BIGINT NOT NULL DEFAULT 0,    -- live contacts
     ADD COLUMN identity_count BIGINT NOT NULL DEFAULT 0,    -- identities with a live contact
     ADD COLUMN created_at_ms  BIGINT NOT NULL DEFAULT 0,

@@ -3,7 +3,7 @@
 use deadpool_postgres::ClientWrapper;
 use futures_util::future::join3;
 use selfsame_rules::{KeyFacts, KeyLimits, Name, Scope, Scopes, WorkspaceFacts};
-use selfsame_store::{Access, KeyDigest, KeyRow, StoreError, WorkspaceKey, WorkspaceRow};
+use selfsame_store::{Access, FormerNames, KeyDigest, KeyRow, StoreError, WorkspaceKey, WorkspaceRow};
 use tokio_postgres::Row;
 
 use crate::rows::{counts, get, head, time, time_if_any};
@@ -47,7 +47,9 @@ fn workspace_row(row: &Row, key: WorkspaceKey) -> Result<WorkspaceRow, StoreErro
         erased_at: time_if_any(row, "erased_at_ms")?,
     };
     let swept = time_if_any(row, "swept_at_ms")?.is_some();
-    Ok(WorkspaceRow { key, facts, head: head(row)?, counts: counts(row)?, swept })
+    let former_names =
+        FormerNames::from_text(get(row, "former_names")?).ok_or_else(|| unreadable("former names"))?;
+    Ok(WorkspaceRow { key, facts, head: head(row)?, former_names, counts: counts(row)?, swept })
 }
 
 fn key_row(row: &Row, workspace: WorkspaceKey, id: &str) -> Result<KeyRow, StoreError> {

@@ -102,9 +102,11 @@ fn statements(change: &AccessChange) -> Vec<Statement> {
                 .with(facts.created_at.as_milliseconds(), Type::INT8);
             vec![made]
         }
-        AccessEffect::WorkspaceRenamed(facts) => {
-            let name = facts.name.as_str().to_owned();
-            vec![Statement::new(RENAME_WORKSPACE, *workspace).with(name, Type::TEXT)]
+        AccessEffect::WorkspaceRenamed(facts, former) => {
+            let renamed = Statement::new(RENAME_WORKSPACE, *workspace)
+                .with(facts.name.as_str().to_owned(), Type::TEXT)
+                .with(former.text(), Type::TEXT);
+            vec![renamed]
         }
         AccessEffect::WorkspaceErased(facts) => {
             let at_ms = facts.erased_at.unwrap_or(event.at).as_milliseconds();

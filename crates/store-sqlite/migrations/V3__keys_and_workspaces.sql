@@ -4,6 +4,7 @@
 CREATE TABLE workspaces_anew (
     workspace        INTEGER NOT NULL PRIMARY KEY,  -- never reused
     name             TEXT    NOT NULL,              -- no other that isn't erased has it: names change under the lock of row 1
+    former_names     TEXT    NOT NULL DEFAULT '',   -- given up a moment ago: no other takes one before replicas know
     last_sequence    INTEGER NOT NULL,              -- of the log; 0 before the first event
     last_contact_id  INTEGER NOT NULL,              -- the highest id ever given
     last_event_at_ms INTEGER NOT NULL,

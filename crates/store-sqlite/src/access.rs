@@ -7,7 +7,8 @@ use selfsame_rules::{
     ContactId, Head, KeyFacts, KeyLimits, Name, Scope, Scopes, Sequence, Timestamp, WorkspaceFacts,
 };
 use selfsame_store::{
-    Access, AccessChange, AccessEffect, Counts, KeyDigest, KeyRow, StoreError, WorkspaceKey, WorkspaceRow,
+    Access, AccessChange, AccessEffect, Counts, FormerNames, KeyDigest, KeyRow, StoreError, WorkspaceKey,
+    WorkspaceRow,
 };
 
 use crate::carry_out::{Advance, advance, append};
@@ -15,7 +16,7 @@ use crate::error::store_error;
 use crate::rows::unreadable;
 
 const WORKSPACES: &str = "SELECT workspace, name, last_sequence, last_contact_id, last_event_at_ms,
-        contact_count, identity_count, created_at_ms, erased_at_ms, swept_at_ms IS NOT NULL
+        contact_count, identity_count, created_at_ms, erased_at_ms, swept_at_ms IS NOT NULL, former_names
     FROM workspaces ORDER BY workspace";
 
 const KEYS: &str = "SELECT workspace, id, every_workspace, name, digest, scopes, requests_per_second,
@@ -26,7 +27,7 @@ const INSERT_WORKSPACE: &str =
     "INSERT INTO workspaces (workspace, name, last_sequence, last_contact_id, last_event_at_ms, created_at_ms)
     VALUES (?1, ?2, 0, 0, 0, ?3)";
 
-const RENAME_WORKSPACE: &str = "UPDATE workspaces SET name = ?2 WHERE workspace = ?1";
+const RENAME_WORKSPACE: &str = "UPDATE workspaces SET name = ?2, former_names = ?3 WHERE workspace = ?1";
 
 const ERASE_WORKSPACE: &str = "UPDATE workspaces SET erased_at_ms = ?2 WHERE workspace = ?1";
 
@@ -77,6 +78,7 @@ fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {
             last_contact: ContactId(row.get(3)?),
             last_event_at: Timestamp::from_milliseconds(row.get(4)?),
         },
+        former_names: FormerNames::from_text(row.get_ref(10)?.as_str()?).ok_or_else(|| unreadable(10))?,
         counts: Counts { contacts: row.get(5)?, identities: row.get(6)? },
         swept: row.get(9)?,
     })
@@ -123,8 +125,9 @@ pub(crate) fn carry_out_access(
             let row = params![workspace.0, facts.name.as_str(), facts.created_at.as_milliseconds()];
             transaction.execute(INSERT_WORKSPACE, row)?;
         }
-        AccessEffect::WorkspaceRenamed(facts) => {
-            transaction.execute(RENAME_WORKSPACE, params![workspace.0, facts.name.as_str()])?;
+        AccessEffect::WorkspaceRenamed(facts, former) => {
+            transaction
+                .execute(RENAME_WORKSPACE, params![workspace.0, facts.name.as_str(), former.text()])?;
         }
         AccessEffect::WorkspaceErased(_) => {
             let at = params![workspace.0, event.at.as_milliseconds()];

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use selfsame_rules::{Event, Head, KeyFacts, WorkspaceFacts};
+use selfsame_rules::{Event, Head, KeyFacts, Name, Timestamp, WorkspaceFacts};
 
 use crate::WorkspaceKey;
 
@@ -52,6 +52,50 @@ pub struct Counts {
     pub identities: i64,
 }
 
+/// What a workspace was called before, and until when: as far as another replica may still take the names for it.
+///
+/// ```
+/// use selfsame_rules::{Name, Timestamp};
+/// use selfsame_store::FormerNames;
+///
+/// let (north, since) = (Name::parse("north").unwrap(), Timestamp::from_milliseconds(1_000));
+/// let names = FormerNames::default().and(&north, Timestamp::from_milliseconds(2_000), since);
+/// assert_eq!(names.text(), "2000:north");
+/// assert_eq!(FormerNames::from_text("2000:north"), Some(names.clone()));
+/// assert!(names.given_up_since(&north, since));
+/// assert!(!names.given_up_since(&north, Timestamp::from_milliseconds(2_000)));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FormerNames(Vec<(Timestamp, Name)>);
+
+impl FormerNames {
+    /// These, without those that were given up at `since` or before, and with one that is given up at `now`.
+    pub fn and(&self, name: &Name, now: Timestamp, since: Timestamp) -> Self {
+        let young = self.0.iter().filter(|(at, _)| *at > since).cloned();
+        Self(young.chain([(now, name.clone())]).collect())
+    }
+
+    /// Whether the name is one of them, given up after `since`.
+    pub fn given_up_since(&self, name: &Name, since: Timestamp) -> bool {
+        self.0.iter().any(|(at, former)| *at > since && former == name)
+    }
+
+    /// As the column `former_names` has it: words, each the milliseconds of the moment, a colon and the name.
+    pub fn text(&self) -> String {
+        let words = self.0.iter().map(|(at, name)| format!("{}:{name}", at.as_milliseconds()));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// The names that a column holds.
+    pub fn from_text(text: &str) -> Option<Self> {
+        let names = text.split_ascii_whitespace().map(|word| {
+            let (at, name) = word.split_once(':')?;
+            Some((Timestamp::from_milliseconds(at.parse().ok()?), Name::parse(name).ok()?))
+        });
+        names.collect::<Option<_>>().map(Self)
+    }
+}
+
 /// A row of `workspaces`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WorkspaceRow {
@@ -61,6 +105,8 @@ pub struct WorkspaceRow {
     pub facts: WorkspaceFacts,
     /// Where its log stands.
     pub head: Head,
+    /// What it was called a moment ago.
+    pub former_names: FormerNames,
     /// What is in it.
     pub counts: Counts,
     /// Whether, of an erased one, all rows are gone.
@@ -111,8 +157,8 @@ pub struct AccessChange {
 pub enum AccessEffect {
     /// A new row of `workspaces`, with an empty log but for the event.
     WorkspaceMade(WorkspaceFacts),
-    /// Another name.
-    WorkspaceRenamed(WorkspaceFacts),
+    /// Another name, and those that it had before.
+    WorkspaceRenamed(WorkspaceFacts, FormerNames),
     /// Its keys are revoked; it can't be looked at or written from here on, and its rows may be swept.
     WorkspaceErased(WorkspaceFacts),
     /// A new row of `keys`.

@@ -32,7 +32,7 @@ use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Identities, Pl
 use tokio::sync::mpsc;
 
 pub use access::{
-    Access, AccessChange, AccessDecision, AccessEffect, Counts, KeyDigest, KeyRow, WorkspaceRow,
+    Access, AccessChange, AccessDecision, AccessEffect, Counts, FormerNames, KeyDigest, KeyRow, WorkspaceRow,
 };
 pub use changes::Changes;
 pub use error::StoreError;

@@ -4,7 +4,8 @@
 ///
 /// The one statement of the store that is held to no workspace: a key is looked for before anybody knows whose it is,
 /// and there are few of both.
-pub(crate) const ACCESS: &str = "SELECT workspaces.workspace, workspaces.name, workspaces.last_sequence,
+pub(crate) const ACCESS: &str =
+    "SELECT workspaces.workspace, workspaces.name, workspaces.former_names, workspaces.last_sequence,
         workspaces.last_contact_id, workspaces.last_event_at_ms, workspaces.contact_count,
         workspaces.identity_count, workspaces.created_at_ms, workspaces.erased_at_ms, workspaces.swept_at_ms,
         keys.id AS key_id, keys.every_workspace AS key_every_workspace, keys.name AS key_name,
@@ -21,7 +22,8 @@ pub(crate) const INSERT_WORKSPACE: &str = "INSERT INTO selfsame.workspaces
         (workspace, name, created_at_ms, last_sequence, last_contact_id, last_event_at_ms)
     VALUES ($1, $2, $3, 0, 0, 0)";
 
-pub(crate) const RENAME_WORKSPACE: &str = "UPDATE selfsame.workspaces SET name = $2 WHERE workspace = $1";
+pub(crate) const RENAME_WORKSPACE: &str =
+    "UPDATE selfsame.workspaces SET name = $2, former_names = $3 WHERE workspace = $1";
 
 /// From its commit on, nobody looks into the workspace and nobody writes there.
 pub(crate) const ERASE_WORKSPACE: &str =
