@@ -23,6 +23,7 @@ use crate::jobs::{BrokenOff, Job, JobLimits, Jobs};
 use crate::problem::{Problem, ProblemBody};
 use crate::request_id::RequestId;
 use crate::router::ApiState;
+use crate::target::no_query;
 
 /// The name that events get as their cause.
 const ACTOR: &str = "POST /v1/observations/batch";
@@ -73,6 +74,7 @@ async fn answer(
     request_id: RequestId,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
+    no_query(&parts.uri)?;
     check_encoding(&parts.headers)?;
     let content_type = parts.headers.get(CONTENT_TYPE);
     if !content_type.is_some_and(|content_type| is_utf8_of(content_type, |own| TYPES.contains(&own))) {

@@ -71,7 +71,7 @@ async fn read(mut body: Body, length_bytes_max: usize) -> Result<Bytes, Problem>
 pub(crate) async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Problem> {
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Problem {
-            cause: Some(error.to_string()),
+            cause: Some(error.to_string().into()),
             ..Problem::bad_request("body_broken_off", "The body broke off before its end; send it again.")
         })?;
         // Trailers say nothing to us.

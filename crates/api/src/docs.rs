@@ -2,13 +2,13 @@
 
 use std::sync::{Arc, LazyLock};
 
-use axum::extract::Path;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use utoipa_swagger_ui::{Config, serve};
 
 use crate::problem::Problem;
+use crate::target::Target;
 
 /// The page's scripts and pictures are this server's. It writes styles into its elements itself.
 static PAGE_CONTENT: HeaderValue = HeaderValue::from_static(
@@ -28,12 +28,13 @@ pub(crate) async fn find_docs() -> Response {
     (StatusCode::PERMANENT_REDIRECT, [(LOCATION, page)]).into_response()
 }
 
-pub(crate) async fn find_docs_file(Path(file): Path<String>) -> Result<Response, Problem> {
+pub(crate) async fn find_docs_file(target: Target) -> Result<Response, Problem> {
+    let (file, _) = target.with_query()?;
     let served = serve(&file, Arc::clone(&CONFIG))
-        .map_err(|error| Problem { cause: Some(error.to_string()), ..Problem::internal() })?;
+        .map_err(|error| Problem { cause: Some(error.to_string().into()), ..Problem::internal() })?;
     let file = served.ok_or_else(Problem::not_found)?;
     let content_type = HeaderValue::from_str(&file.content_type)
-        .map_err(|error| Problem { cause: Some(error.to_string()), ..Problem::internal() })?;
+        .map_err(|error| Problem { cause: Some(error.to_string().into()), ..Problem::internal() })?;
     let headers = [(CONTENT_TYPE, content_type), (CONTENT_SECURITY_POLICY, PAGE_CONTENT.clone())];
     Ok((headers, file.bytes.into_owned()).into_response())
 }

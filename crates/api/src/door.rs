@@ -1,22 +1,23 @@
 //! The door: who sends a request, what he may do, and in which workspace. No handler gets to an engine by another way.
 
 use std::marker::PhantomData;
-use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{AUTHORIZATION, ORIGIN};
+use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use selfsame_rules::{Actor, Scope};
 use selfsame_service::{Engine, KnownKey, RateLeft, Reach, Snapshot, TooMuch, UnderWay, Workspace};
 use selfsame_store::WorkspaceKey;
 
+use crate::foreign_pages::refuse_foreign_pages;
 use crate::problem::Problem;
 use crate::rate_headers;
-use crate::router::{ApiSettings, ApiState};
+use crate::router::ApiState;
 
 /// Names the workspace that a request is about, where its key leaves that open.
 const WORKSPACE: HeaderName = HeaderName::from_static("selfsame-workspace");
@@ -75,6 +76,7 @@ impl Needs for Asks {
 pub(crate) struct Caller<N> {
     snapshot: Arc<Snapshot>,
     workspace: WorkspaceKey,
+    is_named: bool,
     key: Option<Arc<KnownKey>>,
     command: Option<Actor>,
     left: Option<RateLeft>,
@@ -86,19 +88,25 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
-        let snapshot = state.installation.current().await?;
+        let came = Instant::now();
+        let mut snapshot = state.installation.current().await?;
         let admission = state.settings.admission;
-        let key = match presented(&parts.headers) {
-            Presented::Key(text) => Some(known(&snapshot, &text, state)?),
+        let presented = presented(&parts.headers);
+        if names_the_unknown(&presented, &parts.headers, &snapshot, admission) {
+            snapshot = state.installation.since(came).await?;
+        }
+        let key = match &presented {
+            Presented::Key(text) => Some(known(&snapshot, text, state)?),
             Presented::Unreadable => return Err(state.strangers.unknown_key()),
             Presented::Nothing if lets_in(admission, &snapshot) => {
-                refuse_foreign_pages(&parts.headers, &state.settings)?;
+                if admission == Admission::KeysOnceMade && !state.settings.pages_may_come {
+                    refuse_foreign_pages(parts, N::SCOPE != Some(Scope::Identify))?;
+                }
                 None
             }
             Presented::Nothing => return Err(state.strangers.no_key()),
         };
-        let named = key.as_ref().map(|key| &key.facts.name);
-        let problem = |problem: Problem| Problem { key: named.cloned(), ..problem };
+        let problem = |problem: Problem| Problem { key: key.clone(), ..problem };
         if let (Some(key), Some(scope)) = (&key, N::SCOPE)
             && !key.facts.scopes.allow(scope)
         {
@@ -110,7 +118,17 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
             Some(key) => key.begin().map_err(|too_much| problem(Problem::too_much(too_much)))?,
         };
         let command = (admission == Admission::Commands).then(|| command(&parts.headers)).flatten();
-        Ok(Self { snapshot, workspace, key, command, left, _under_way: under_way, needs: PhantomData })
+        let is_named = parts.headers.contains_key(WORKSPACE);
+        Ok(Self {
+            snapshot,
+            workspace,
+            is_named,
+            key,
+            command,
+            left,
+            _under_way: under_way,
+            needs: PhantomData,
+        })
     }
 }
 
@@ -118,6 +136,11 @@ impl<N> Caller<N> {
     /// The workspace that the request is about.
     pub(crate) fn workspace(&self) -> &Workspace {
         self.snapshot.workspace(self.workspace).expect("it was found in this snapshot")
+    }
+
+    /// The workspace, if the request names it.
+    pub(crate) fn named(&self) -> Option<WorkspaceKey> {
+        self.is_named.then_some(self.workspace)
     }
 
     /// What answers for that workspace.
@@ -179,10 +202,9 @@ impl<N> Caller<N> {
 
     /// The answer, with what the caller's key has left; a problem, with its name for the log.
     pub(crate) fn answer(&self, result: Result<impl IntoResponse, Problem>) -> Response {
-        let key = || self.key.as_ref().map(|key| key.facts.name.clone());
         let mut response = match result {
             Ok(answer) => answer.into_response(),
-            Err(problem) => Problem { key: key(), ..problem }.into_response(),
+            Err(problem) => Problem { key: self.key.clone(), ..problem }.into_response(),
         };
         if let Some(left) = self.left {
             response.headers_mut().extend(rate_headers::of(left));
@@ -220,8 +242,27 @@ fn presented(headers: &HeaderMap) -> Presented {
 }
 
 fn known(snapshot: &Snapshot, text: &str, state: &ApiState) -> Result<Arc<KnownKey>, Problem> {
-    let key = snapshot.key(text, state.installation.now());
-    key.cloned().ok_or_else(|| state.strangers.unknown_key())
+    let usable = snapshot.key(text).filter(|key| key.facts.is_usable(state.installation.now()));
+    usable.cloned().ok_or_else(|| state.strangers.unknown_key())
+}
+
+/// Whether a request names a key, or a workspace that it may know of, that isn't known: it may be new.
+fn names_the_unknown(
+    presented: &Presented,
+    headers: &HeaderMap,
+    snapshot: &Snapshot,
+    admission: Admission,
+) -> bool {
+    let may_know_all = match presented {
+        Presented::Key(text) => match snapshot.key(text) {
+            None => return true,
+            Some(key) => key.facts.every_workspace,
+        },
+        Presented::Nothing => lets_in(admission, snapshot),
+        Presented::Unreadable => false,
+    };
+    let named = || headers.get(WORKSPACE).and_then(|name| name.to_str().ok());
+    may_know_all && named().is_some_and(|name| snapshot.workspace_named(name).is_none())
 }
 
 fn lets_in(admission: Admission, snapshot: &Snapshot) -> bool {
@@ -230,23 +271,6 @@ fn lets_in(admission: Admission, snapshot: &Snapshot) -> bool {
         Admission::KeysOnceMade => !snapshot.a_key_was_made(),
         Admission::Everybody | Admission::Commands => true,
     }
-}
-
-/// Refuses a web page from elsewhere, which a browser on this machine may have open: where nobody is asked for a key because
-/// nobody but this machine's users can come, it would come as one of them. Pages that CORS names may.
-fn refuse_foreign_pages(headers: &HeaderMap, settings: &ApiSettings) -> Result<(), Problem> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let foreign = settings.admission == Admission::KeysOnceMade && !settings.pages_may_come;
-    if foreign && !is_of_this_machine(origin) { Err(Problem::foreign_page()) } else { Ok(()) }
-}
-
-fn is_of_this_machine(origin: &HeaderValue) -> bool {
-    let host = origin.to_str().ok().and_then(|origin| origin.parse::<Uri>().ok()).and_then(|origin| {
-        origin.host().map(|host| host.trim_start_matches('[').trim_end_matches(']').to_owned())
-    });
-    host.is_some_and(|host| {
-        host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-    })
 }
 
 /// The workspace that the key opens, or that the header names for one that opens all.
@@ -279,33 +303,16 @@ fn command(headers: &HeaderMap) -> Option<Actor> {
 }
 
 /// The refusal of a request that is one too many for its key.
-pub(crate) fn too_much_headers(too_much: TooMuch) -> Vec<(HeaderName, HeaderValue)> {
+pub(crate) fn too_much_headers(too_much: TooMuch) -> Box<[(HeaderName, HeaderValue)]> {
     match too_much {
         TooMuch::Rate(left) => rate_headers::of(left).into(),
-        TooMuch::AtOnce(_) => Vec::new(),
+        TooMuch::AtOnce(_) => Box::default(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pages_of_this_machine_are_told_from_others() {
-        for (origin, own) in [
-            ("http://localhost:3000", true),
-            ("http://127.0.0.1:3000", true),
-            ("http://[::1]:8080", true),
-            ("https://localhost", true),
-            ("http://localhost.evil.example", false),
-            ("http://evil.example:3000", false),
-            ("http://192.168.1.5", false),
-            ("null", false),
-            ("", false),
-        ] {
-            assert_eq!(is_of_this_machine(&HeaderValue::from_static(origin)), own, "{origin}");
-        }
-    }
 
     fn presented_by(values: &[&'static str]) -> Option<Option<String>> {
         let mut headers = HeaderMap::new();

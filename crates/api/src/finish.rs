@@ -181,7 +181,7 @@ pub(crate) fn finish(mut response: Response, asked: &Asked, span: &Span) -> (Res
 
 /// A handler that panicked: a fault of ours like any other. The panic hook has told the log where.
 fn panicked() -> Response {
-    Problem { cause: Some("the handler panicked".to_owned()), ..Problem::internal() }.into_response()
+    Problem { cause: Some("the handler panicked".into()), ..Problem::internal() }.into_response()
 }
 
 fn write_out(problem: &Problem, request_id: RequestId, response: &mut Response) {

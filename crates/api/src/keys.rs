@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::{Json, extract};
 use selfsame_rules::{Actor, KeyLimits, Name, Scope, Scopes, Timestamp};
 use selfsame_service::{ActError, NewKey};
 use selfsame_store::{Access, KeyRow, WorkspaceKey};
@@ -17,6 +17,7 @@ use crate::door::{Administers, Asks, Caller};
 use crate::page::{Page, PageQuery};
 use crate::problem::{Problem, ProblemBody};
 use crate::router::ApiState;
+use crate::target::{Target, no_query};
 use crate::times;
 use crate::write_body::read_object;
 
@@ -25,6 +26,9 @@ const LENGTH_BYTES_MAX: usize = 16 * 1024;
 
 /// The most that a limit may be.
 const LIMIT_MAX: u32 = 1_000_000;
+
+/// From the year 9999 on there are times that RFC 3339 can't spell.
+const END_OF_TIMES: Timestamp = Timestamp::from_milliseconds(253_370_764_800_000);
 
 /// A key that is to be made.
 #[derive(Deserialize, ToSchema)]
@@ -107,6 +111,7 @@ async fn create(
     state: &ApiState,
     request: Request,
 ) -> Result<Response, Problem> {
+    no_query(request.uri())?;
     let body: NewKeyBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
     if body.every_workspace {
         caller.needs_everything()?;
@@ -138,9 +143,10 @@ impl NewKeyBody {
             limit => Ok(limit),
         };
         let expires_at = self.expires_at.as_deref().map(|text| {
-            let time = times::read(text).filter(|time| *time > now);
+            let time = times::read(text).filter(|time| *time > now && *time < END_OF_TIMES);
             time.ok_or_else(|| {
-                let detail = "`expiresAt` must be a time to come as RFC 3339 has it, for example 2030-01-01T00:00:00Z.";
+                let detail = "`expiresAt` must be a time to come, before the end of the year 9998, as RFC 3339 has it, for example \
+                              2030-01-01T00:00:00Z.";
                 invalid("invalid_time", detail.to_owned())
             })
         });
@@ -159,8 +165,8 @@ impl NewKeyBody {
 
 /// List keys.
 ///
-/// Those of the workspace that the request is about, and, for whoever may use every workspace, those to every one; revoked
-/// and expired ones too.
+/// Those of the key's workspace; for a key to every workspace those of all, or, where the request names a workspace, of that
+/// one beside the keys to every one. Revoked and expired ones too.
 #[utoipa::path(
     get, path = "/v1/keys", tag = "keys",
     params(PageQuery, ("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
@@ -173,10 +179,12 @@ pub(crate) async fn list_keys(
     uri: Uri,
 ) -> Response {
     let list = async {
-        let page = Page::asked(&uri)?;
-        let (now, workspace) = (state.installation.read().await?, caller.workspace().key);
+        let page = Page::asked(&uri, "keys")?;
+        let now = state.installation.read().await?;
         let keys = now.access().keys.iter().filter(|key| caller.reach().covers(key));
-        let keys = keys.filter(|key| key.facts.every_workspace || key.workspace == workspace);
+        let keys = keys.filter(|key| {
+            key.facts.every_workspace || caller.named().is_none_or(|named| key.workspace == named)
+        });
         let place = |key: &&KeyRow| (key.facts.created_at.as_milliseconds(), key.facts.id.to_string());
         let (keys, next_cursor) = page.of(keys, place);
         let keys = keys.into_iter().map(|key| key_body(key, now.access())).collect();
@@ -191,13 +199,14 @@ pub(crate) async fn list_keys(
     responses((status = 200, description = "The key, without the key", body = KeyBody),
         (status = "default", description = "A problem", body = ProblemBody))
 )]
-pub(crate) async fn find_current_key(caller: Caller<Asks>) -> Response {
+pub(crate) async fn find_current_key(caller: Caller<Asks>, uri: Uri) -> Response {
     let id = caller.key().map(|key| &key.facts.id);
     let access = caller.snapshot().access();
     let row = access.keys.iter().find(|key| Some(&key.facts.id) == id);
     let current = row.map(|row| Json(key_body(row, access)));
     let without = "The request came without a key, which this server allows.";
-    caller.answer(current.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no_key", without)))
+    let current = current.ok_or_else(|| Problem::new(StatusCode::NOT_FOUND, "no_key", without));
+    caller.answer(no_query(&uri).and(current))
 }
 
 /// Tell of a key.
@@ -210,9 +219,10 @@ pub(crate) async fn find_current_key(caller: Caller<Asks>) -> Response {
 pub(crate) async fn find_key(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
-    extract::Path(id): extract::Path<String>,
+    target: Target,
 ) -> Response {
     let find = async {
+        let id = target.alone()?;
         let now = state.installation.read().await?;
         let mut keys = now.access().keys.iter();
         let found = keys.find(|key| *key.facts.id == *id && caller.reach().covers(key));
@@ -233,12 +243,15 @@ pub(crate) async fn find_key(
 pub(crate) async fn revoke_key(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
-    extract::Path(id): extract::Path<String>,
+    target: Target,
 ) -> Response {
-    let actor = caller.actor(&Actor::named("DELETE /v1/keys/{id}"));
-    let revoked = state.installation.revoke_key(&id, caller.reach(), actor).await;
-    let access = caller.snapshot().access();
-    caller.answer(revoked.map(|key| Json(key_body(&key, access))).map_err(Problem::from))
+    let revoke = async {
+        let id = target.alone()?;
+        let actor = caller.actor(&Actor::named("DELETE /v1/keys/{id}"));
+        let key = state.installation.revoke_key(&id, caller.reach(), actor).await?;
+        Ok(Json(key_body(&key, caller.snapshot().access())))
+    };
+    caller.answer(revoke.await)
 }
 
 fn key_body(KeyRow { workspace, facts, .. }: &KeyRow, access: &Access) -> KeyBody {

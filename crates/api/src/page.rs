@@ -27,22 +27,24 @@ pub(crate) type Place = (i64, String);
 
 /// Which page is asked for.
 pub(crate) struct Page {
+    /// Whose cursors it takes and gives.
+    list: &'static str,
     limit: usize,
     after: Option<Place>,
 }
 
 impl Page {
-    /// The page that a query asks for; it may hold nothing else.
-    pub(crate) fn asked(uri: &Uri) -> Result<Self, Problem> {
+    /// The page of the list of that name that a query asks for; it may hold nothing else.
+    pub(crate) fn asked(uri: &Uri, list: &'static str) -> Result<Self, Problem> {
         let mut query = Query::of(uri);
         let limit = query.take("limit")?.map_or(Ok(LIMIT_DEFAULT), |limit| {
             let number = limit.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
             number.ok_or_else(|| invalid(format!("`limit` must be a whole number from 1 to {LIMIT_MAX}.")))
         })?;
         let after =
-            query.take("cursor")?.map(|cursor| read(&cursor).ok_or_else(invalid_cursor)).transpose()?;
+            query.take("cursor")?.map(|cursor| read(&cursor, list).ok_or_else(invalid_cursor)).transpose()?;
         query.end("`limit` and `cursor`")?;
-        Ok(Self { limit, after })
+        Ok(Self { list, limit, after })
     }
 
     /// The items of that page, out of all in order, and the cursor that leads to the next one.
@@ -58,18 +60,18 @@ impl Page {
         let mut items: Vec<T> = items.into_iter().skip(begin).take(self.limit + 1).collect();
         let more = items.len() > self.limit;
         items.truncate(self.limit);
-        let next = items.last().filter(|_| more).map(|last| write(&place(last)));
+        let next = items.last().filter(|_| more).map(|last| write(self.list, &place(last)));
         (items, next)
     }
 }
 
-fn write((number, text): &Place) -> String {
-    BASE64URL_NOPAD.encode(format!("{number}:{text}").as_bytes())
+fn write(list: &str, (number, text): &Place) -> String {
+    BASE64URL_NOPAD.encode(format!("{list}:{number}:{text}").as_bytes())
 }
 
-fn read(cursor: &str) -> Option<Place> {
+fn read(cursor: &str, list: &str) -> Option<Place> {
     let decoded = String::from_utf8(BASE64URL_NOPAD.decode(cursor.as_bytes()).ok()?).ok()?;
-    let (number, text) = decoded.split_once(':')?;
+    let (number, text) = decoded.strip_prefix(list)?.strip_prefix(':')?.split_once(':')?;
     Some((number.parse().ok()?, text.to_owned()))
 }
 
@@ -84,7 +86,7 @@ mod tests {
 
     fn page(query: &str) -> Result<Page, &'static str> {
         let uri: Uri = format!("/v1/keys?{query}").parse().unwrap();
-        Page::asked(&uri).map_err(|problem| problem.code)
+        Page::asked(&uri, "keys").map_err(|problem| problem.code)
     }
 
     #[test]
@@ -112,6 +114,8 @@ mod tests {
             ("cursor=%21", "invalid_cursor"),
             ("cursor=eA", "invalid_cursor"),
             ("cursor=", "invalid_cursor"),
+            // Of the list `shops`.
+            ("cursor=c2hvcHM6MTph", "invalid_cursor"),
         ] {
             assert_eq!(page(query).err(), Some(want), "{query}");
         }

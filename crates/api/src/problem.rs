@@ -3,12 +3,13 @@
 //! A handler returns a [`Problem`]; `finish` writes it out, since only it knows the request id. The `detail` is for
 //! the caller: what is wrong and what to do. The cause is for the log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use selfsame_rules::{Name, Scope};
-use selfsame_service::{ActError, IdentifyError, Readiness, Reason, TooMuch};
+use selfsame_rules::Scope;
+use selfsame_service::{ActError, IdentifyError, KnownKey, NAMES_HELD_FOR, Readiness, Reason, TooMuch};
 use selfsame_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -31,13 +32,13 @@ pub(crate) struct Problem {
     pub(crate) detail: String,
     pub(crate) retry_after_seconds: Option<u32>,
     /// Of `/readyz`, all the reasons.
-    pub(crate) reasons: Vec<&'static str>,
+    pub(crate) reasons: Box<[&'static str]>,
     /// Fields of the answer that belong to this problem.
-    pub(crate) headers: Vec<(HeaderName, HeaderValue)>,
-    /// For the log: the name of the key that the request came with.
-    pub(crate) key: Option<Name>,
+    pub(crate) headers: Box<[(HeaderName, HeaderValue)]>,
+    /// For the log: the key that the request came with.
+    pub(crate) key: Option<Arc<KnownKey>>,
     /// For the log, never for the caller.
-    pub(crate) cause: Option<String>,
+    pub(crate) cause: Option<Box<str>>,
 }
 
 /// What went wrong, and what to do: RFC 9457.
@@ -68,8 +69,8 @@ impl Problem {
             code,
             detail: detail.into(),
             retry_after_seconds: None,
-            reasons: Vec::new(),
-            headers: Vec::new(),
+            reasons: Box::default(),
+            headers: Box::default(),
             key: None,
             cause: None,
         }
@@ -82,7 +83,7 @@ impl Problem {
     }
 
     fn caused_by(self, cause: &dyn std::error::Error) -> Self {
-        Self { cause: Some(cause.to_string()), ..self }
+        Self { cause: Some(cause.to_string().into()), ..self }
     }
 
     pub(crate) fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
@@ -120,7 +121,7 @@ impl Problem {
     }
 
     pub(crate) fn no_workspace() -> Self {
-        let detail = "There is no workspace of that name; GET /v1/workspaces lists them.";
+        let detail = "There is no workspace of that name; `/v1/workspaces` and `selfsame workspaces list` tell which there are.";
         Self::new(StatusCode::NOT_FOUND, "workspace_not_found", detail)
     }
 
@@ -181,7 +182,7 @@ impl Problem {
             }
         };
         let reasons = readiness.reasons.iter().map(|reason| reason.code()).collect();
-        let cause = readiness.cause.as_ref().map(ToString::to_string);
+        let cause = readiness.cause.as_ref().map(|cause| cause.to_string().into());
         Self { reasons, cause, ..Self::later(first.code(), detail, 1) }
     }
 
@@ -212,18 +213,19 @@ impl Problem {
     pub(crate) fn log(&self, request_id: RequestId) {
         let (status, code) = (self.status.as_u16(), self.code);
         let cause = self.cause.as_deref().unwrap_or("none");
-        let key = self.key.as_ref().map_or("none", Name::as_str);
+        let facts = self.key.as_ref().map(|key| &key.facts);
+        let (key, id) = facts.map_or(("none", "none"), |facts| (facts.name.as_str(), &*facts.id));
         if OVERLOAD.contains(&code) {
             // Whoever refused it has told the log, once for many.
             tracing::debug!(request.id = %request_id, status, code, cause, "a request was turned away");
         } else if status == 500 {
-            tracing::error!(request.id = %request_id, status, code, cause, key, "a request failed");
+            tracing::error!(request.id = %request_id, status, code, cause, key, key.id = id, "a request failed");
         } else if self.status.is_server_error() {
-            tracing::warn!(request.id = %request_id, status, code, cause, key, "a request was turned away");
+            tracing::warn!(request.id = %request_id, status, code, cause, key, key.id = id, "a request was turned away");
         } else if self.status == StatusCode::FORBIDDEN {
-            tracing::warn!(request.id = %request_id, status, code, key, "a key was used for what it may not do");
+            tracing::warn!(request.id = %request_id, status, code, key, key.id = id, "a key was used for what it may not do");
         } else {
-            tracing::debug!(request.id = %request_id, status, code, cause, key, "a request was refused");
+            tracing::debug!(request.id = %request_id, status, code, cause, key, key.id = id, "a request was refused");
         }
     }
 }
@@ -304,16 +306,22 @@ impl From<ActError> for Problem {
         let conflict = |code, detail: &str| Self::new(StatusCode::CONFLICT, code, detail);
         match error {
             ActError::NameTaken => conflict("name_taken", "Another one has that name; choose another."),
+            ActError::NameJustGivenUp => {
+                let held_for = u32::try_from(NAMES_HELD_FOR.as_secs()).unwrap_or(RETRY_AFTER_SECONDS_MAX);
+                let detail = "Another workspace had that name until a moment ago, and a replica may still take it for \
+                              that one; send the same request again after `Retry-After` seconds.";
+                Self { retry_after_seconds: Some(held_for), ..conflict("name_just_given_up", detail) }
+            }
             ActError::NoKey => Self::new(
                 StatusCode::NOT_FOUND,
                 "key_not_found",
-                "There is no key with that id; GET /v1/keys lists them.",
+                "There is no key with that id; `/v1/keys` and `selfsame keys list` tell which there are.",
             ),
             ActError::NoWorkspace => Self::no_workspace(),
             ActError::DefaultStays => {
                 conflict("default_stays", "The workspace `default` can't be renamed or erased.")
             }
-            ActError::NoRandomness(cause) => Self { cause: Some(cause), ..Self::internal() },
+            ActError::NoRandomness(cause) => Self { cause: Some(cause.into()), ..Self::internal() },
             ActError::Store(error) => error.into(),
         }
     }

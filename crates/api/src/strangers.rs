@@ -30,7 +30,7 @@ impl Strangers {
         if let Some(times) = self.0.times() {
             tracing::warn!(times, code, "requests without a valid key were refused");
         }
-        let headers = vec![(WWW_AUTHENTICATE, CHALLENGE.clone())];
+        let headers = [(WWW_AUTHENTICATE, CHALLENGE.clone())].into();
         Problem { headers, ..Problem::new(StatusCode::UNAUTHORIZED, code, detail) }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::header::LOCATION;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use axum::{Json, extract};
 use selfsame_rules::{Actor, Name};
 use selfsame_service::Reach;
 use selfsame_store::{WorkspaceKey, WorkspaceRow};
@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 use crate::door::{Administers, Caller};
 use crate::page::{Page, PageQuery};
 use crate::problem::{Problem, ProblemBody};
-use crate::query::Query;
 use crate::router::ApiState;
+use crate::target::{Target, no_query};
 use crate::times;
 use crate::write_body::read_object;
 
@@ -75,6 +75,7 @@ pub(crate) async fn create_workspace(
 ) -> Response {
     let create = async {
         caller.needs_everything()?;
+        no_query(request.uri())?;
         let name = read_name(request, &state).await?;
         let actor = caller.actor(&Actor::named("POST /v1/workspaces"));
         let row = state.installation.create_workspace(name, actor).await?;
@@ -96,7 +97,7 @@ pub(crate) async fn list_workspaces(
     uri: Uri,
 ) -> Response {
     let list = async {
-        let page = Page::asked(&uri)?;
+        let page = Page::asked(&uri, "workspaces")?;
         let now = state.installation.read().await?;
         let live = now.access().workspaces.iter().filter(|row| row.facts.erased_at.is_none());
         let live = live.filter(|row| covers(caller.reach(), row.key));
@@ -116,9 +117,10 @@ pub(crate) async fn list_workspaces(
 pub(crate) async fn find_workspace(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
-    extract::Path(name): extract::Path<String>,
+    target: Target,
 ) -> Response {
     let find = async {
+        let name = target.alone()?;
         let now = state.installation.read().await?;
         let found = now.workspace_named(&name).filter(|found| covers(caller.reach(), found.key));
         let row = found.and_then(|found| now.access().workspace(found.key));
@@ -137,11 +139,12 @@ pub(crate) async fn find_workspace(
 pub(crate) async fn rename_workspace(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
-    extract::Path(name): extract::Path<String>,
+    target: Target,
     request: Request,
 ) -> Response {
     let rename = async {
         caller.needs_everything()?;
+        let name = target.alone()?;
         let new = read_name(request, &state).await?;
         let actor = caller.actor(&Actor::named("PATCH /v1/workspaces/{name}"));
         let workspace = named(&state, &name).await?;
@@ -165,12 +168,11 @@ pub(crate) async fn rename_workspace(
 pub(crate) async fn erase_workspace(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
-    extract::Path(name): extract::Path<String>,
-    uri: Uri,
+    target: Target,
 ) -> Response {
     let erase = async {
         caller.needs_everything()?;
-        let mut query = Query::of(&uri);
+        let (name, mut query) = target.with_query()?;
         let confirmed = query.take("confirm")?.is_some_and(|confirm| confirm == name);
         query.end("`confirm`")?;
         let workspace = named(&state, &name).await?;

@@ -17,6 +17,12 @@ pub(crate) async fn read_object<T: DeserializeOwned>(
     timeout: Duration,
 ) -> Result<T, Problem> {
     let body = read_json(request, length_bytes_max, timeout, "a JSON object").await?;
+    if std::str::from_utf8(&body).is_err() {
+        return Err(Problem::bad_request(
+            "not_utf8",
+            "The body is not valid UTF-8; encode the JSON as UTF-8.",
+        ));
+    }
     // Serde would also read the members from an array, in their order.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Problem::bad_request("not_an_object", "The body must be a JSON object."));
