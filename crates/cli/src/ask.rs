@@ -85,6 +85,10 @@ impl Question<'_> {
         };
         let response = selfsame_api::answer(&router(installation.clone(), settings), self.request()?).await;
         let answer = read(response).await;
+        // There may be no server that does it.
+        if let Err(error) = installation.sweep().await {
+            tracing::warn!(%error, "what is left of erased workspaces could not be deleted; the next server does it");
+        }
         installation.drain().await?;
         answer
     }

@@ -55,7 +55,7 @@ struct CreateArguments {
 
 #[derive(clap::Args)]
 struct ListArguments {
-    /// The workspace whose keys are listed [default: default]
+    /// List those of this workspace and those to every workspace only
     #[arg(long, value_name = "NAME")]
     workspace: Option<String>,
     /// JSON lines instead of a table

@@ -149,7 +149,8 @@ fn admission(settings: &Settings, addresses: &[SocketAddr]) -> Admission {
     }
 }
 
-fn nobody_may_enter(addresses: &[SocketAddr]) -> anyhow::Error {
+/// The refusal to serve strangers where nobody could be asked for a key.
+pub(crate) fn nobody_may_enter(addresses: &[SocketAddr]) -> anyhow::Error {
     let host = addresses.first().map(|address| address.ip().to_string()).unwrap_or_default();
     anyhow::anyhow!(
         "HOST {host} can be reached from other machines, and there is no key that anybody could be asked for\n\
@@ -159,7 +160,7 @@ fn nobody_may_enter(addresses: &[SocketAddr]) -> anyhow::Error {
 }
 
 /// The key that the environment or a file gives, if it can't be guessed.
-fn admin_key(settings: &Settings) -> anyhow::Result<Option<String>> {
+pub(crate) fn admin_key(settings: &Settings) -> anyhow::Result<Option<String>> {
     let given = variable()?("SELFSAME_ADMIN_KEY").or_else(|| settings.admin_key.clone());
     let Some(text) = given.filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() < ADMIN_KEY_CHARACTERS_MIN {

@@ -186,6 +186,14 @@ pub(crate) fn load_file(named: Option<&Path>) -> anyhow::Result<Settings> {
             .filter(|span| span.start > 0)
             .map(|span| format!(", line {}", line(span)))
             .unwrap_or_default();
-        anyhow::anyhow!("the settings file `{}`{place}: {}", path.display(), error.message())
+        anyhow::anyhow!("the settings file `{}`{place}: {}", path.display(), without_value(error.message()))
     })
+}
+
+/// Of a value of another type than its setting's, the message quotes the value, which may be a key without its quotes.
+fn without_value(message: &str) -> String {
+    let parts = message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
+    let Some((found, expected)) = parts else { return message.to_owned() };
+    let sort = found.split(['`', '"']).next().unwrap_or_default().trim_end();
+    format!("invalid type: {sort}, expected {expected}")
 }

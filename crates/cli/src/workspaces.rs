@@ -79,7 +79,7 @@ pub(crate) async fn run(arguments: WorkspacesArguments) -> anyhow::Result<Outcom
         Act::Erase { name, confirm, place } => {
             let path = format!("{}?confirm={}", path_of(&name), in_path(&confirm));
             let done =
-                format!("erased workspace {name}; a running server deletes its rows in the background");
+                format!("erased workspace {name}; a server that runs deletes its rows in the background");
             (ask("workspaces erase", Method::DELETE, path, None, place).await?, done)
         }
     };

@@ -1,6 +1,6 @@
 //! Opening a database: what it is, its migrations, and the databases that are refused.
 
-use selfsame_store::WorkspaceKey;
+use selfsame_store::{StoreError, WorkspaceKey};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -37,6 +37,9 @@ pub enum OpenError {
     /// A file of the TLS settings can't be used any more.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// What stands in a row can't be read.
+    #[error(transparent)]
+    Unreadable(#[from] StoreError),
     /// The server is too old.
     #[error("the server is PostgreSQL {found}, and selfsame needs 13 or later\nhint: upgrade the server")]
     ServerTooOld {

@@ -1,11 +1,18 @@
 //! Looking at a database and its server without changing anything: for whoever asks what is wrong with them.
 
+use selfsame_store::Access;
+
+use crate::access;
 use crate::clock::now_ms;
 use crate::connection::{
     OpenError, OriginalName, SERVER_VERSION_MIN, known_version, log_is_empty, original_name, schema_version,
 };
 use crate::settings::ConnectionSettings;
+use crate::statements::administration::ACCESS;
 use crate::statements::{CIRCUMSTANCES, KEPT_TABLES, SERVER, STATISTICS};
+
+/// The first schema with keys and several workspaces.
+const SCHEMA_OF_ACCESS: i32 = 3;
 
 /// What was found.
 #[derive(Clone, Debug)]
@@ -40,6 +47,8 @@ pub struct Examined {
     pub original: OriginalName,
     /// The schemas in which adoption has kept an original's table.
     pub kept_tables: Vec<String>,
+    /// Its workspaces and keys; none where the schema is older than they are.
+    pub access: Access,
     /// How large the table of contacts is.
     pub contacts_bytes: i64,
     /// Whether PostgreSQL has ever counted them.
@@ -64,6 +73,12 @@ pub async fn examine(settings: &ConnectionSettings) -> Result<Examined, OpenErro
     };
     let kept = client.query_typed(KEPT_TABLES, &[]).await?;
     let version: i32 = server.try_get("version")?;
+    let schema = schema_version(&client).await?;
+    let access = if schema < SCHEMA_OF_ACCESS {
+        Access::default()
+    } else {
+        access::read(&client.query_typed(ACCESS, &[]).await?)?
+    };
     Ok(Examined {
         version: version / 10_000,
         version_is_enough: version >= SERVER_VERSION_MIN,
@@ -75,11 +90,12 @@ pub async fn examine(settings: &ConnectionSettings) -> Result<Examined, OpenErro
         connections_max: circumstances.try_get("connections_max")?,
         connection_limit: settings.connections_max(),
         clock_ahead_ms,
-        schema: schema_version(&client).await?,
+        schema,
         known_schema: known_version(),
         log_is_empty: log_is_empty(&client).await?,
         original: original_name(&client, settings.schema()).await?,
         kept_tables: kept.iter().map(|row| row.try_get("schema")).collect::<Result<_, _>>()?,
+        access,
         contacts_bytes,
         contacts_counted: rows > 0.0,
     })

@@ -5,10 +5,15 @@ use std::io;
 use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode};
+use selfsame_store::Access;
 
+use crate::access::access;
 use crate::connection::{OpenError, absolute, open_as_it_is, open_at_rest, refuse_others};
 use crate::copy::{Contents, heads};
 use crate::lock::{beside, holder};
+
+/// The first schema with keys and several workspaces.
+const SCHEMA_OF_ACCESS: i64 = 3;
 
 /// The most findings of the quick check.
 const FINDINGS_MAX: u32 = 5;
@@ -27,6 +32,8 @@ pub enum WriterProcess {
 pub struct Examined {
     /// What it says of itself.
     pub contents: Contents,
+    /// Its workspaces and keys; none where the schema is older than they are.
+    pub access: Access,
     /// What SQLite's quick check finds: a sentence each, none if all is well.
     pub findings: Vec<String>,
 }
@@ -63,11 +70,16 @@ pub fn examine(database: &Path) -> Result<Examined, OpenError> {
     let has_log =
         beside(&path, "-wal").metadata().is_ok_and(|log| log.len() > 0) || beside(&path, "-journal").exists();
     let at_rest = !has_log && writer_of(&path).map_err(io)? == WriterProcess::Nobody;
-    let (connection, schema) = if at_rest { open_at_rest(&path)? } else { open_as_it_is(&path)? };
+    let (mut connection, schema) = if at_rest { open_at_rest(&path)? } else { open_as_it_is(&path)? };
     let sqlite = |source| OpenError::from_sqlite(&path, source);
     let heads = heads(&connection, schema).map_err(sqlite)?;
+    let access = if schema < SCHEMA_OF_ACCESS {
+        Access::default()
+    } else {
+        connection.transaction().and_then(|transaction| access(&transaction)).map_err(sqlite)?
+    };
     let findings = quick_check(&connection).map_err(sqlite)?;
-    Ok(Examined { contents: Contents { schema, heads }, findings })
+    Ok(Examined { contents: Contents { schema, heads }, access, findings })
 }
 
 fn quick_check(connection: &Connection) -> rusqlite::Result<Vec<String>> {

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use selfsame_service::{AdminKey, Clock, SystemClock};
+use selfsame_store::Access;
 use selfsame_store_postgres::Examined as PostgresExamined;
 use selfsame_store_sqlite::{Examined, OpenError, WriterProcess, absolute, examine, writer_of};
 
@@ -23,6 +25,8 @@ pub(super) struct Installation {
     /// Nothing, where it is off; otherwise whether the files can be used.
     pub(super) tls: Option<Result<Tls, String>>,
     pub(super) addresses: Result<Vec<SocketAddr>, String>,
+    /// The key that the environment or a file gives, or why it can't be one.
+    pub(super) admin_key: Result<Option<String>, String>,
     pub(super) database: Result<Database, String>,
     pub(super) embedded: Option<Embedded>,
     pub(super) postgres: Option<Result<PostgresExamined, String>>,
@@ -87,6 +91,7 @@ impl Installation {
             settings_error,
             tls: Tls::look(&settings),
             settings_files: settings_files(config.as_deref()),
+            admin_key: serve::admin_key(&settings).map_err(|error| told(&error)),
             addresses: serve::addresses(&settings).await.map_err(|error| told(&error)),
             server: Server::look(&settings).await,
             machine: Machine::look(),
@@ -95,6 +100,21 @@ impl Installation {
             postgres,
             settings,
         }
+    }
+
+    /// Whether a key would be good for something once `serve` has started; nothing, where the database can't say.
+    pub(super) fn will_have_a_key(&self) -> Option<bool> {
+        let nothing_yet = Access::default();
+        let access = match (&self.embedded, &self.postgres) {
+            (Some(embedded), _) if embedded.file().is_none() => &nothing_yet,
+            (Some(embedded), _) => &embedded.examined.as_ref().ok()?.access,
+            (None, Some(postgres)) => &postgres.as_ref().ok()?.access,
+            (None, None) => return None,
+        };
+        let now = SystemClock.now();
+        let given = self.admin_key.as_ref().ok()?.as_deref();
+        let given = given.is_some_and(|text| AdminKey::of(text, access, now) != AdminKey::Revoked);
+        Some(given || access.keys.iter().any(|key| key.facts.is_usable(now)))
     }
 
     /// How many contacts the embedded store would hold in memory.

@@ -6,13 +6,14 @@ use super::Check;
 use super::finding::{Finding, ok, problem, problem_of, warning};
 use super::installation::Installation;
 use crate::database::Database;
-use crate::log;
+use crate::{log, serve, told};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "settings", judge: readable },
     Check { name: "settings files", judge: private },
     Check { name: "log", judge: log },
     Check { name: "address", judge: address },
+    Check { name: "admin key", judge: admin_key },
     Check { name: "tls", judge: tls },
     Check { name: "web pages", judge: web_pages },
     Check { name: "drain timeout", judge: drain },
@@ -82,6 +83,9 @@ fn address(installation: &Installation) -> Vec<Finding> {
                     ),
                     "let only a proxy that asks who it is get there, or listen on 127.0.0.1",
                 )
+            } else if reached && installation.will_have_a_key() == Some(false) {
+                let refused = told(&serve::nobody_may_enter(addresses));
+                problem_of(&refused, "make a key")
             } else if reached {
                 ok(format!("{list} can be reached from other machines, which need a key"))
             } else {
@@ -90,6 +94,16 @@ fn address(installation: &Installation) -> Vec<Finding> {
         }
     };
     vec![finding]
+}
+
+fn admin_key(installation: &Installation) -> Vec<Finding> {
+    match &installation.admin_key {
+        Err(error) => {
+            vec![problem_of(error, "correct SELFSAME_ADMIN_KEY; until then `serve` does not start")]
+        }
+        Ok(Some(_)) => vec![ok("SELFSAME_ADMIN_KEY can be a key")],
+        Ok(None) => Vec::new(),
+    }
 }
 
 fn tls(installation: &Installation) -> Vec<Finding> {
