@@ -18,9 +18,8 @@ use support::databases::{Database, Databases};
 use support::faulty::{Fault, FaultyStore};
 use support::random::Random;
 use support::server::{ServerOptions, TestServer};
+use support::shop::ADMIN;
 use support::size::{Size, proved};
-
-const ADMIN: &str = "an-admin-key-of-some-forty-characters-00";
 
 /// An installation with the attacker's workspace, and perhaps the victim's.
 struct World {
@@ -152,11 +151,12 @@ impl World {
         match json {
             Value::Object(members) => {
                 for (name, value) in members {
-                    match value {
-                        Value::String(_) if name == "requestId" => *value = Value::Null,
-                        Value::String(text) if ["id", "key", "nextCursor"].contains(&name.as_str()) => {
+                    let text = value.as_str().map(str::to_owned);
+                    match text {
+                        Some(_) if name == "requestId" => *value = Value::Null,
+                        Some(text) if ["id", "key", "nextCursor"].contains(&name.as_str()) => {
                             let next = self.seen.len();
-                            *value = (*self.seen.entry(text.clone()).or_insert(next)).into();
+                            *value = (*self.seen.entry(text).or_insert(next)).into();
                         }
                         _ => self.number(value),
                     }
@@ -205,9 +205,8 @@ const ROUTES: [(&str, &str); 13] = [
 ];
 
 fn attack(at: i64, random: &mut Random, victim: &Victim) -> Attack {
-    let some =
-        |random: &mut Random, texts: &[String]| texts[random.below(texts.len() as u64) as usize].clone();
-    let (method, path) = ROUTES[random.below(ROUTES.len() as u64) as usize];
+    let some = |random: &mut Random, texts: &[String]| random.pick(texts).clone();
+    let (method, path) = *random.pick(&ROUTES);
     let name = match random.below(4) {
         0 => some(random, &victim.key_ids),
         1 => victim.workspace.clone(),
@@ -241,7 +240,7 @@ fn attack(at: i64, random: &mut Random, victim: &Victim) -> Attack {
         ("POST", "/identify") => Some(observation.to_string()),
         ("POST", "/v1/observations/batch") => Some(format!("{observation}\n{{}}\n")),
         ("POST", "/v1/keys") => {
-            let name = ["shop", "backoffice", "mine"][random.below(3) as usize];
+            let name = random.pick(&["shop", "backoffice", "mine"]);
             let every = random.below(3) == 0;
             Some(json!({ "name": name, "scopes": ["identify"], "everyWorkspace": every }).to_string())
         }

@@ -246,6 +246,15 @@ const BROKEN: &[Broken] = &[
         ("problem", "address", "HOST 0.0.0.0 can be reached from other machines"),
     ),
     (
+        "a key that anybody could guess",
+        |folder| {
+            write(folder.join(".env"), "SELFSAME_ADMIN_KEY=guess\n").unwrap();
+            mode(&folder.join(".env"), 0o600);
+        },
+        &[],
+        ("problem", "admin key", "SELFSAME_ADMIN_KEY is shorter than 32 characters"),
+    ),
+    (
         "an address that strangers reach, as was asked for",
         |_| (),
         &["--host", "0.0.0.0", "--insecure-no-auth"],

@@ -5,9 +5,8 @@ use std::process::Output;
 
 use support::client::{Ask, Client};
 use support::process::{ServerProcess, command, run};
+use support::shop::ADMIN;
 use tempfile::TempDir;
-
-const ADMIN: &str = "an-admin-key-of-some-forty-characters-00";
 
 /// An address that no machine has: a server that would listen there ends, and says that it can't.
 const NOWHERE: &str = "192.0.2.1";

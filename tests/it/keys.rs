@@ -1,74 +1,15 @@
-//! Keys: who gets in, what he may do, how much, and for how long. On both stores, through HTTP.
+//! Keys: who gets in, what he may do, and how much. On both stores, through HTTP.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use data_encoding::BASE64;
-use selfsame_api::{Admission, description};
-use selfsame_rules::Actor;
-use selfsame_service::EngineSettings;
-use serde_json::{Value, json};
-use support::client::{Ask, Client, Reply};
-use support::clock::ManualClock;
-use support::databases::{Database, Databases};
-use support::faulty::{Fault, FaultyStore};
+use selfsame_api::description;
+use serde_json::json;
+use support::client::Ask;
+use support::databases::Databases;
 use support::raw::RawConnection;
 use support::server::{ServerOptions, TestServer};
-
-/// A key that an installation is given.
-const ADMIN: &str = "an-admin-key-of-some-forty-characters-00";
-
-/// A server that asks everybody for a key, and has that one.
-struct Shop {
-    database: Database,
-    server: TestServer,
-    client: Client,
-    clock: Arc<ManualClock>,
-}
-
-impl Shop {
-    async fn open(databases: &Databases) -> Self {
-        Self::over(databases.empty().await).await
-    }
-
-    async fn over(database: Database) -> Self {
-        let clock = ManualClock::new();
-        clock.set(1_000);
-        let options = ServerOptions {
-            clock: Arc::<ManualClock>::clone(&clock),
-            admission: Admission::Keys,
-            ..ServerOptions::default()
-        };
-        let server = TestServer::start(database.open().await, options).await;
-        let made = server.installation.ensure_admin_key(ADMIN, &Actor::named("test")).await;
-        made.expect("the store takes a key");
-        let client = server.client().await;
-        Self { database, server, client, clock }
-    }
-
-    /// Makes a key by the API; its text.
-    async fn key(&mut self, body: Value) -> String {
-        let body = body.to_string();
-        let made = self.client.ask(Ask::new("POST", "/v1/keys").key(ADMIN).body(&body)).await;
-        assert_eq!(made.status, 201, "{}", made.text());
-        made.json()["key"].as_str().expect("it is shown").to_owned()
-    }
-
-    async fn identify(&mut self, key: &str) -> Reply {
-        self.client.ask(Ask::new("POST", "/identify").key(key).body(r#"{"phoneNumber":"1"}"#)).await
-    }
-}
-
-/// A new key's name and scopes.
-fn named(name: &str, scopes: &[&str]) -> Value {
-    json!({ "name": name, "scopes": scopes })
-}
-
-fn code(reply: &Reply) -> (u16, String) {
-    // What isn't JSON is no problem.
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    (reply.status.as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
-}
+use support::shop::{ADMIN, Shop, code, named};
 
 /// Each route that is described, and the scope that it needs; none for one that is open to all.
 const SCOPES: [(&str, &str, Option<&str>); 17] = [
@@ -209,80 +150,6 @@ async fn a_key_is_shown_once_and_stored_as_a_digest() {
 }
 
 #[tokio::test]
-async fn a_key_ends_when_it_is_revoked_or_over() {
-    for databases in [Databases::Sqlite, Databases::postgres()] {
-        let mut shop = Shop::open(&databases).await;
-        let over = json!({ "name": "over", "scopes": ["identify"], "expiresAt": "1970-01-01T00:00:02Z" });
-        let (over, revoked) = (shop.key(over).await, shop.key(named("revoked", &["identify"])).await);
-        assert_eq!(
-            (shop.identify(&over).await.status, shop.identify(&revoked).await.status.as_u16()),
-            (hyper::StatusCode::OK, 200)
-        );
-        shop.clock.set(2_000);
-        assert_eq!(code(&shop.identify(&over).await), (401, "invalid_key".to_owned()), "{databases}");
-
-        let path = format!("/v1/keys/{}", revoked.split('_').nth(1).expect("an id"));
-        for _ in 0..2 {
-            let told = shop.client.ask(Ask::new("DELETE", &path).key(ADMIN)).await;
-            assert_eq!(told.json()["revokedAt"], "1970-01-01T00:00:02.000Z", "{}", told.text());
-        }
-        assert_eq!(code(&shop.identify(&revoked).await), (401, "invalid_key".to_owned()), "{databases}");
-        // Its name is free, and the log has one event for each change.
-        shop.key(named("revoked", &["identify"])).await;
-        drop(shop.client);
-        shop.server.drain().await;
-        let kinds = shop.database.texts("SELECT kind FROM events ORDER BY sequence").await;
-        assert_eq!(
-            kinds,
-            ["keyChanged", "keyChanged", "keyChanged", "created", "keyChanged", "keyChanged"],
-            "{databases}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_key_revoked_on_one_replica_is_refused_on_all() {
-    let databases = Databases::postgres();
-    let mut shop = Shop::open(&databases).await;
-    let options = ServerOptions { admission: Admission::Keys, ..ServerOptions::default() };
-    let other = TestServer::start(shop.database.open().await, options).await;
-    let mut client = other.client().await;
-    let key = shop.key(named("checkout", &["identify"])).await;
-    let body = r#"{"email":"doc@hill.edu"}"#;
-    let path = format!("/v1/keys/{}", key.split('_').nth(1).expect("an id"));
-    for want in [200, 401] {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        while client.ask(Ask::new("POST", "/identify").key(&key).body(body)).await.status != want {
-            assert!(Instant::now() < deadline, "the other replica sees it");
-            tokio::task::yield_now().await;
-        }
-        shop.client.ask(Ask::new("DELETE", &path).key(ADMIN)).await;
-    }
-}
-
-/// What can't be known is not guessed: a revoked key must not go on where nobody can find out.
-#[tokio::test]
-async fn a_replica_that_cannot_read_the_keys_lets_nobody_in() {
-    let database = Databases::Sqlite.empty().await;
-    let store = FaultyStore::new(database.open().await, Fault::UnreadableKeys);
-    let engine = EngineSettings { answer_timeout: Duration::from_secs(1), ..EngineSettings::default() };
-    let server = TestServer::start(store, ServerOptions { engine, ..ServerOptions::default() }).await;
-    let mut client = server.client().await;
-    let identify = || Ask::new("POST", "/identify").body(r#"{"phoneNumber":"1"}"#);
-    assert_eq!(client.ask(identify()).await.status, 200, "it was read a moment ago");
-    let deadline = Instant::now() + Duration::from_secs(60);
-    loop {
-        let answered = code(&client.ask(identify()).await);
-        if answered == (503, "store_unavailable".to_owned()) {
-            break;
-        }
-        assert_eq!(answered.0, 200);
-        assert!(Instant::now() < deadline, "what is old is believed no longer");
-    }
-    assert_eq!(client.get("/healthz").await.expect("an answer").status, 200);
-}
-
-#[tokio::test]
 async fn what_a_new_key_may_not_be_is_refused_and_changes_nothing() {
     let mut shop = Shop::open(&Databases::Sqlite).await;
     shop.key(named("taken", &["identify"])).await;
@@ -300,6 +167,7 @@ async fn what_a_new_key_may_not_be_is_refused_and_changes_nothing() {
         (r#"{"name":"a","scopes":["read"],"requestsAtOnceMax":-1}"#, (400, "invalid_body")),
         (r#"{"name":"a","scopes":["read"],"expiresAt":"1970-01-01T00:00:01Z"}"#, (400, "invalid_time")),
         (r#"{"name":"a","scopes":["read"],"expiresAt":"tomorrow"}"#, (400, "invalid_time")),
+        (r#"{"name":"a","scopes":["read"],"expiresAt":"9999-12-31T23:59:59Z"}"#, (400, "invalid_time")),
         (r#"{"name":"taken","scopes":["read"]}"#, (409, "name_taken")),
     ] {
         let reply = shop.client.ask(Ask::new("POST", "/v1/keys").key(ADMIN).body(body)).await;
@@ -307,6 +175,70 @@ async fn what_a_new_key_may_not_be_is_refused_and_changes_nothing() {
     }
     let list = shop.client.ask(Ask::new("GET", "/v1/keys").key(ADMIN)).await;
     assert_eq!(list.json()["keys"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn paths_and_queries_that_say_what_nobody_understands_are_refused() {
+    let mut shop = Shop::open(&Databases::Sqlite).await;
+    for number in 0..3 {
+        shop.key(named(&format!("key-{number}"), &["identify"])).await;
+    }
+    let page = shop.client.ask(Ask::new("GET", "/v1/keys?limit=2").key(ADMIN)).await.json();
+    let cursor = page["nextCursor"].as_str().expect("there are four").to_owned();
+    for (method, path, want) in [
+        ("GET", format!("/v1/keys?limit=2&cursor={cursor}"), (200, "")),
+        ("GET", format!("/v1/workspaces?limit=2&cursor={cursor}"), (400, "invalid_cursor")),
+        ("GET", "/v1/keys?limit=2&colour=red".to_owned(), (400, "invalid_query")),
+        ("GET", "/v1/keys/none?colour=red".to_owned(), (400, "invalid_query")),
+        ("GET", "/v1/keys/none".to_owned(), (404, "key_not_found")),
+        ("GET", "/v1/keys/%ff".to_owned(), (400, "invalid_path")),
+        ("GET", "/v1/keys/current?colour=red".to_owned(), (400, "invalid_query")),
+        ("DELETE", "/v1/keys/none?colour=red".to_owned(), (400, "invalid_query")),
+        ("DELETE", "/v1/keys/%ff".to_owned(), (400, "invalid_path")),
+        ("POST", "/v1/keys?colour=red".to_owned(), (400, "invalid_query")),
+        ("POST", "/v1/workspaces?colour=red".to_owned(), (400, "invalid_query")),
+        ("GET", "/v1/workspaces/default?colour=red".to_owned(), (400, "invalid_query")),
+        ("GET", "/v1/workspaces/%ff".to_owned(), (400, "invalid_path")),
+        ("PATCH", "/v1/workspaces/default?colour=red".to_owned(), (400, "invalid_query")),
+        ("DELETE", "/v1/workspaces/north?confirm=north&colour=red".to_owned(), (400, "invalid_query")),
+        ("DELETE", "/v1/workspaces/%ff?confirm=%ff".to_owned(), (400, "invalid_path")),
+        ("POST", "/v1/observations/batch?colour=red".to_owned(), (400, "invalid_query")),
+        ("GET", "/docs/%ff".to_owned(), (400, "invalid_path")),
+    ] {
+        let ask = Ask::new(method, &path).key(ADMIN).body(r#"{"name":"a","scopes":["read"]}"#);
+        let reply = shop.client.ask(if method == "GET" { Ask { body: None, ..ask } } else { ask }).await;
+        assert_eq!(code(&reply), (want.0, want.1.to_owned()), "{method} {path}: {}", reply.text());
+    }
+}
+
+/// A key to every workspace sees those of all, or of the one that it names.
+#[tokio::test]
+async fn keys_are_listed_of_all_workspaces_or_of_one() {
+    for databases in [Databases::Sqlite, Databases::postgres()] {
+        let mut shop = Shop::open(&databases).await;
+        let north = Ask::new("POST", "/v1/workspaces").key(ADMIN).body(r#"{"name":"north"}"#);
+        assert_eq!(shop.client.ask(north).await.status, 201, "{databases}");
+        let mut own = Vec::new();
+        for workspace in ["default", "north"] {
+            let body = named(workspace, &["admin"]).to_string();
+            let made = Ask::new("POST", "/v1/keys").key(ADMIN).workspace(workspace).body(&body);
+            let made = shop.client.ask(made).await.json();
+            own.push(made["key"].as_str().expect("it is shown").to_owned());
+        }
+        let list = Ask::new("GET", "/v1/keys");
+        for (ask, want) in [
+            (list.clone().key(ADMIN), &["default", "environment", "north"][..]),
+            (list.clone().key(ADMIN).workspace("north"), &["environment", "north"]),
+            (list.clone().key(ADMIN).workspace("default"), &["default", "environment"]),
+            (list.clone().key(&own[0]), &["default"]),
+            (list.clone().key(&own[1]), &["north"]),
+        ] {
+            let keys = shop.client.ask(ask).await.json()["keys"].as_array().expect("a list").clone();
+            let mut names: Vec<_> = keys.iter().map(|key| key["name"].as_str().expect("a name")).collect();
+            names.sort_unstable();
+            assert_eq!(names, want, "{databases}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ mod fuzz;
 mod healthcheck;
 mod histories;
 mod index;
+mod key_lifetimes;
 mod keys;
 mod kill;
 mod known_customer;

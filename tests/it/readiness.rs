@@ -83,9 +83,9 @@ async fn a_request_that_gets_in_while_the_server_ends_is_sent_elsewhere() {
     let home = Home::sqlite();
     let mut server = ServerProcess::start(home.path());
     let mut late = RawConnection::open(server.address).await;
-    late.send("GET /readyz HTTP/1.1\r\nhost: localhost\r\n").await;
-    // Answered on another connection, so that the first lines of the other request have arrived.
     ready(&mut client(&server).await).await;
+    // A connection on which nothing was read yet would just be closed.
+    late.send_and_be_read("GET /readyz HTTP/1.1\r\nhost: localhost\r\n").await;
     server.signal_terminate();
     let refusing = async { while TcpStream::connect(server.address).await.is_ok() {} };
     tokio::time::timeout(Duration::from_secs(20), refusing).await.expect("nobody new is let in");

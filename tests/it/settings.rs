@@ -175,6 +175,11 @@ fn settings_that_cannot_be_are_refused_without_being_quoted() {
              hint: check host and port in DATABASE_URL, and that PostgreSQL runs\n",
         ),
         (
+            "",
+            "admin-key = 12345678901234567\n",
+            "error: the settings file `selfsame.toml`, line 1: invalid type: integer, expected a string\n",
+        ),
+        (
             "DATABASE_URL=sqlite::memory:\n",
             "",
             "error: DATABASE_URL asks for a database in memory, which could keep no promise of durability\n\

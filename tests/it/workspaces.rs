@@ -1,15 +1,16 @@
 //! Workspaces: closed sets of customers, made, renamed and erased. On both stores, through HTTP.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use selfsame_rules::Actor;
 use selfsame_service::check::check;
 use serde_json::{Value, json};
 use support::client::{Ask, Client, Reply};
+use support::clock::ManualClock;
 use support::databases::{Database, Databases};
 use support::server::{ServerOptions, TestServer};
-
-const ADMIN: &str = "an-admin-key-of-some-forty-characters-00";
+use support::shop::{ADMIN, code};
 
 /// A server that has a key to every workspace.
 struct House {
@@ -20,8 +21,11 @@ struct House {
 
 impl House {
     async fn open(databases: &Databases) -> Self {
-        let database = databases.empty().await;
-        let server = TestServer::start(database.open().await, ServerOptions::default()).await;
+        Self::over(databases.empty().await, ServerOptions::default()).await
+    }
+
+    async fn over(database: Database, options: ServerOptions) -> Self {
+        let server = TestServer::start(database.open().await, options).await;
         let made = server.installation.ensure_admin_key(ADMIN, &Actor::named("test")).await;
         made.expect("the store takes a key");
         let client = server.client().await;
@@ -55,12 +59,6 @@ impl House {
         let workspaces = list["workspaces"].as_array().expect("a list").clone();
         workspaces.iter().map(|one| one["name"].as_str().expect("a name").to_owned()).collect()
     }
-}
-
-fn code(reply: &Reply) -> (u16, String) {
-    // What isn't JSON is no problem.
-    let body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
-    (reply.status.as_u16(), body["code"].as_str().unwrap_or_default().to_owned())
 }
 
 #[tokio::test]
@@ -195,6 +193,62 @@ async fn an_erased_workspace_is_gone_for_good() {
     }
 }
 
+/// A replica may still take a name for the workspace that has given it up, so no other gets it for a while.
+#[tokio::test]
+async fn a_name_that_is_given_up_is_held_back_where_there_are_replicas() {
+    for (databases, held) in [(Databases::Sqlite, false), (Databases::postgres(), true)] {
+        let clock = ManualClock::new();
+        clock.set(1_000_000);
+        let options = ServerOptions { clock: Arc::<ManualClock>::clone(&clock), ..ServerOptions::default() };
+        let mut house = House::over(databases.empty().await, options).await;
+        house.make("north").await;
+        house.make("south").await;
+        let while_held = if held { (409, "name_just_given_up".to_owned()) } else { (200, String::new()) };
+        let rename = async |house: &mut House, from: &str, to: &str| {
+            let path = format!("/v1/workspaces/{from}");
+            house.ask("PATCH", &path, Some(json!({ "name": to }))).await
+        };
+        // Itself, it may have it back, and give it up again.
+        for (from, to) in [("north", "west"), ("west", "north"), ("north", "west"), ("west", "east")] {
+            assert_eq!(rename(&mut house, from, to).await.status, 200, "{databases}: {from} {to}");
+        }
+        clock.set(1_009_999);
+        for name in ["north", "west"] {
+            let answered = rename(&mut house, "south", name).await;
+            assert_eq!(code(&answered), while_held, "{databases}: {name}");
+            let wait = answered.headers.get("retry-after").map(|wait| wait.to_str().expect("digits"));
+            assert_eq!(wait, held.then_some("10"), "{databases}: {name}");
+            if held {
+                let made = house.ask("POST", "/v1/workspaces", Some(json!({ "name": name }))).await;
+                assert_eq!(code(&made), while_held, "{databases}: {name}");
+            } else {
+                assert_eq!(rename(&mut house, name, "south").await.status, 200, "{databases}: {name}");
+            }
+        }
+        clock.set(1_010_000);
+        house.make("north").await;
+        assert_eq!(rename(&mut house, "south", "west").await.status, 200, "{databases}");
+        assert_eq!(house.names().await, ["default", "east", "west", "north"], "{databases}");
+    }
+}
+
+/// What one replica has made, the others know when they are asked for it.
+#[tokio::test]
+async fn a_replica_looks_for_what_it_doesnt_know_before_it_refuses() {
+    let databases = Databases::postgres();
+    let mut house = House::open(&databases).await;
+    let other = TestServer::start(house.database.open().await, ServerOptions::default()).await;
+    let mut elsewhere = other.client().await;
+    for name in ["north", "south", "west"] {
+        house.make(name).await;
+        let named = Ask::new("POST", "/identify").key(ADMIN).workspace(name).body(r#"{"phoneNumber":"1"}"#);
+        assert_eq!(elsewhere.ask(named).await.status, 200, "{name}");
+        let key = house.key(name).await;
+        let own = Ask::new("POST", "/identify").key(&key).body(r#"{"phoneNumber":"1"}"#);
+        assert_eq!(elsewhere.ask(own).await.status, 200, "{name}");
+    }
+}
+
 #[tokio::test]
 async fn two_replicas_that_make_workspaces_at_once_give_each_its_number() {
     let databases = Databases::postgres();
@@ -214,8 +268,6 @@ async fn two_replicas_that_make_workspaces_at_once_give_each_its_number() {
             .status
             .as_u16()
     };
-    // The other one has to see the key first.
-    other.installation.read().await.expect("it can be read");
     let (one, two) = tokio::join!(make(&house.server, "a"), make(&other, "b"));
     let mut statuses = [one, two];
     statuses.sort_unstable();

@@ -44,6 +44,7 @@ pub mod raw;
 pub mod recorder;
 pub mod scenario;
 pub mod server;
+pub mod shop;
 pub mod size;
 pub mod small_disk;
 pub mod sql;

@@ -35,6 +35,12 @@ impl Random {
         self.number() % bound
     }
 
+    /// One of `all`, which has at least one.
+    pub fn pick<'all, T>(&mut self, all: &'all [T]) -> &'all T {
+        let count = u64::try_from(all.len()).expect("no list is that long");
+        &all[usize::try_from(self.below(count)).expect("it is an index")]
+    }
+
     /// True once in `times`.
     pub fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0

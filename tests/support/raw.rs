@@ -29,6 +29,27 @@ impl RawConnection {
         Self { stream, received: Vec::new() }
     }
 
+    /// Sends `bytes`, and waits until the server, which is on this machine, has read them.
+    pub async fn send_and_be_read(&mut self, bytes: impl AsRef<[u8]>) {
+        self.send(bytes).await;
+        let address = |address: std::io::Result<SocketAddr>| match address {
+            Ok(SocketAddr::V4(address)) => address,
+            other => panic!("the server listens on an address of version 4: {other:?}"),
+        };
+        let (server, own) = (address(self.stream.peer_addr()), address(self.stream.local_addr()));
+        let hex = |address: std::net::SocketAddrV4| {
+            format!("{:08X}:{:04X}", u32::from_ne_bytes(address.ip().octets()), address.port())
+        };
+        // Local and remote address, state, and how much waits to be sent and to be read.
+        let line = format!(": {} {} 01 00000000:00000000 ", hex(server), hex(own));
+        let reading = async {
+            while !std::fs::read_to_string("/proc/net/tcp").expect("Linux tells").contains(&line) {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, reading).await.expect("the server reads what comes");
+    }
+
     /// Takes over a connection that is there already.
     pub fn of(stream: std::net::TcpStream) -> Self {
         stream.set_nonblocking(true).expect("a socket of ours takes options");
