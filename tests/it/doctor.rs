@@ -145,7 +145,7 @@ const BROKEN: &[Broken] = &[
         "a database of an older version that may not be migrated",
         |folder| change(folder, BACK_TO_THE_FIRST),
         &["--migrate=false"],
-        ("problem", "schema", "1, and this version needs 2; with --migrate=false `serve` does not start"),
+        ("problem", "schema", "1, and this version needs 3; with --migrate=false `serve` does not start"),
     ),
     (
         "no database",
