@@ -23,6 +23,9 @@ const RETRY_AFTER_SECONDS_MAX: u32 = 60;
 /// Codes that are told to thousands of clients at the same time.
 const OVERLOAD: [&str; 3] = ["overloaded", "queue_full", "too_many_connections"];
 
+/// Of requests that come without a key.
+const FOREIGN_PAGE: &str = "foreign_page";
+
 /// An error answer before it is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -115,9 +118,9 @@ impl Problem {
 
     /// A web page from elsewhere asks in the name of this machine's user.
     pub(crate) fn foreign_page() -> Self {
-        let detail =
-            "A web page of another machine may not use this server without a key; --cors-origins lets some.";
-        Self::new(StatusCode::FORBIDDEN, "foreign_page", detail)
+        let detail = "Without a key, this server is for this machine: not for a web page of another one, or by a name that \
+                      one may have; make a key, or let some pages with --cors-origins.";
+        Self::new(StatusCode::FORBIDDEN, FOREIGN_PAGE, detail)
     }
 
     pub(crate) fn no_workspace() -> Self {
@@ -222,6 +225,8 @@ impl Problem {
             tracing::error!(request.id = %request_id, status, code, cause, key, key.id = id, "a request failed");
         } else if self.status.is_server_error() {
             tracing::warn!(request.id = %request_id, status, code, cause, key, key.id = id, "a request was turned away");
+        } else if code == FOREIGN_PAGE {
+            tracing::warn!(request.id = %request_id, status, code, "a web page from elsewhere was turned away");
         } else if self.status == StatusCode::FORBIDDEN {
             tracing::warn!(request.id = %request_id, status, code, key, key.id = id, "a key was used for what it may not do");
         } else {
