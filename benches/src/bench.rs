@@ -188,6 +188,11 @@ impl Bench {
         Server::start(&self.program, "sqlite:selfsame.db", folder, &self.interrupt)
     }
 
+    /// Starts one that asks everybody for a key.
+    pub(crate) fn serve_with_key(&self, folder: &Path) -> anyhow::Result<Server> {
+        Server::start_with_key(&self.program, "sqlite:selfsame.db", folder, &self.interrupt)
+    }
+
     /// Stores the customers from number `from` up to `until` by the batch route; records a second.
     pub(crate) fn fill(&self, target: &Target, from: u64, until: u64) -> anyhow::Result<f64> {
         let mut crowd = Crowd::new(self.settings.seed, from).until(until);

@@ -22,6 +22,9 @@ const STOP_LIMIT: Duration = Duration::from_secs(120);
 /// How long one answer about readiness may take.
 const READY_ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
+/// What the server that asks for a key is given.
+const KEY: &str = "a-key-that-the-benches-bring-to-a-server";
+
 /// A server that this command started. Dropped, it is killed.
 pub(crate) struct Server {
     process: Guarded,
@@ -42,6 +45,23 @@ impl Server {
         folder: &Path,
         interrupt: &Interrupt,
     ) -> anyhow::Result<Self> {
+        Self::spawn(Self::command(program, database, folder), "/readyz", folder, interrupt)
+    }
+
+    /// The same, where everybody is asked for a key, and brings it.
+    pub(crate) fn start_with_key(
+        program: &Path,
+        database: &str,
+        folder: &Path,
+        interrupt: &Interrupt,
+    ) -> anyhow::Result<Self> {
+        let mut command = Self::command(program, database, folder);
+        command.env("SELFSAME_ADMIN_KEY", KEY);
+        let server = Self::spawn(command, "/readyz", folder, interrupt)?;
+        Ok(Self { target: server.target.clone().with_key(KEY), ..server })
+    }
+
+    fn command(program: &Path, database: &str, folder: &Path) -> Command {
         let mut command = Command::new(program);
         command.args(["serve", "--database-url", database]).current_dir(folder);
         // What its user has set for another server must not change what is measured.
@@ -51,7 +71,7 @@ impl Server {
                 command.env_remove(&name);
             }
         }
-        Self::spawn(command, "/readyz", folder, interrupt)
+        command
     }
 
     /// Starts the empty handler: this very program, as another process.

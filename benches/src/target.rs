@@ -16,6 +16,8 @@ pub(crate) struct Target {
     authority: String,
     /// What comes before every path, without a slash at its end.
     prefix: String,
+    /// A line of each request's head that brings a key; empty for none.
+    authorization: String,
 }
 
 impl FromStr for Target {
@@ -40,7 +42,7 @@ impl FromStr for Target {
         let address = addresses.next().with_context(|| format!("`{authority}` has no address"))?;
         let path = path.trim_end_matches('/');
         let prefix = if path.is_empty() { String::new() } else { format!("/{path}") };
-        Ok(Self { address, authority: authority.to_owned(), prefix })
+        Ok(Self { address, authority: authority.to_owned(), prefix, authorization: String::new() })
     }
 }
 
@@ -48,7 +50,13 @@ impl Target {
     /// A server on a port of loopback.
     pub(crate) fn on_port(port: u16) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        Self { address, authority: address.to_string(), prefix: String::new() }
+        Self { address, authority: address.to_string(), prefix: String::new(), authorization: String::new() }
+    }
+
+    /// The same, asked with a key.
+    #[must_use]
+    pub(crate) fn with_key(self, key: &str) -> Self {
+        Self { authorization: format!("authorization: Bearer {key}\r\n"), ..self }
     }
 
     /// A new connection, which sends at once.
@@ -73,10 +81,11 @@ impl Target {
     }
 
     fn write_post(&self, buffer: &mut Vec<u8>, path: &str, content_type: &str, body: &[u8]) {
-        let (prefix, authority, length) = (&self.prefix, &self.authority, body.len());
+        let Self { prefix, authority, authorization, .. } = self;
+        let length = body.len();
         write!(
             buffer,
-            "POST {prefix}{path} HTTP/1.1\r\nhost: {authority}\r\n\
+            "POST {prefix}{path} HTTP/1.1\r\nhost: {authority}\r\n{authorization}\
              content-type: {content_type}\r\ncontent-length: {length}\r\n\r\n"
         )
         .expect("memory takes everything");

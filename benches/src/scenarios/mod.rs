@@ -46,9 +46,10 @@ const LARGE: &str =
 const GROWTH: &str = "More contacts than the processor's caches hold: each look is a wait for memory.";
 
 /// All of them, in the order of the document.
-pub(crate) const SCENARIOS: [Scenario; 15] = [
+pub(crate) const SCENARIOS: [Scenario; 16] = [
     Scenario { name: "append", title: "The disk: bare append", if_not_met: "", run: limits::append },
     Scenario { name: "hot", title: "Known customers, hot", if_not_met: HTTP, run: single::hot },
+    Scenario { name: "keyed", title: "Known customers, hot, with a key", if_not_met: "", run: single::keyed },
     Scenario { name: "uniform", title: "Known customers, uniform", if_not_met: HTTP, run: single::uniform },
     Scenario { name: "new", title: "New customers", if_not_met: CHANGES, run: sustained::burst },
     Scenario {
