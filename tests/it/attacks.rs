@@ -55,12 +55,17 @@ async fn known_customers_are_answered_under_every_attack() {
     let mut worst = (0.0, Attack::Idle);
     for attack in Attack::ALL {
         let holds = matches!(attack, Attack::Idle | Attack::SlowHeads | Attack::SlowBodies);
-        let strength = Strength {
-            // The bytes that nobody reads are the kernel's, of which it has no end.
-            connections: if holds { connections } else { connections / 20 },
-            rounds: if holds { rounds / 1_000 + 1 } else { rounds },
-            pause: full.then_some(Duration::from_millis(16)),
+        // The bytes that nobody reads are the kernel's, of which it has no end.
+        let connections = if holds { connections } else { connections / 20 };
+        let rounds = if holds {
+            rounds / 1_000 + 1
+        } else if attack == Attack::StalledReaders {
+            // Each goes through all connections.
+            rounds / 64 + 1
+        } else {
+            rounds
         };
+        let strength = Strength { connections, rounds, pause: full.then_some(Duration::from_millis(16)) };
         let prober = Prober::start(server.address, PEOPLE, PATIENCE);
         attack.run(server.address, strength, &mut random).await;
         let held = server.memory_kib().saturating_sub(memory);
