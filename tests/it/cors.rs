@@ -136,3 +136,36 @@ async fn the_origins_are_a_setting() {
     let want = "`https://shop.example/` is no origin: it ends with its host or port, without a slash or path\nhint: ";
     assert!(output.status.code() == Some(2) && error.contains(want), "{error}");
 }
+
+/// Where nobody is asked for a key, a page may come that is of this machine or that CORS names; and nobody reads by a name
+/// that a page may have brought here.
+#[tokio::test]
+async fn no_page_from_elsewhere_comes_as_this_machines_user() {
+    let (own, rebound) = ("http://localhost:5173", "http://rebind.example:3000");
+    for (cors, origin, host, write, read) in [
+        (None, None, "localhost", 400, 200),
+        (None, None, "rebind.example:3000", 400, 403),
+        (None, Some(own), "localhost", 400, 200),
+        (None, Some(FOREIGN), "localhost", 403, 403),
+        (None, Some(rebound), "rebind.example:3000", 403, 403),
+        (Some(OURS), None, "localhost", 400, 200),
+        (Some(OURS), None, "rebind.example:3000", 400, 403),
+        (Some(OURS), Some(own), "localhost", 400, 200),
+        (Some(OURS), Some(OURS), "localhost", 400, 200),
+        (Some(OURS), Some(FOREIGN), "localhost", 403, 403),
+        (Some(OURS), Some(rebound), "rebind.example:3000", 403, 403),
+        (Some("*"), None, "rebind.example:3000", 400, 200),
+        (Some("*"), Some(FOREIGN), "localhost", 400, 200),
+    ] {
+        let (_folder, server) = start(cors).await;
+        let mut client = server.client().await;
+        let said = format!("{cors:?} {origin:?} {host}");
+        for (request, want) in [(Request::post("/identify"), write), (Request::get("/v1/workspaces"), read)] {
+            let request = request.header(HOST, host).header("content-type", "application/json");
+            let request = origin.iter().fold(request, |request, origin| request.header(ORIGIN, *origin));
+            let reply = client.send(request.body(Full::new("{}".into())).unwrap()).await.unwrap();
+            assert_eq!(reply.status.as_u16(), want, "{said}: {}", reply.text());
+            assert!(want != 403 || reply.json()["code"] == "foreign_page", "{said}: {}", reply.text());
+        }
+    }
+}

@@ -258,6 +258,9 @@ async fn a_key_is_held_to_its_limits() {
         (&second.headers["retry-after"], &second.headers["ratelimit"]),
         (&"1".parse().unwrap(), &"\"key\";r=0;t=1".parse().unwrap())
     );
+    // A refusal is one of its requests, and says so.
+    let refused = shop.client.ask(Ask::new("GET", "/v1/keys").key(&limited)).await;
+    assert_eq!((refused.status.as_u16(), refused.headers.contains_key("ratelimit")), (429, true));
     let other = shop.identify(&free).await;
     assert_eq!((other.status.as_u16(), other.headers.contains_key("ratelimit")), (200, false));
     // A batch pays for each of its lines, and waits.

@@ -79,7 +79,7 @@ impl TestServer {
             body_timeout: options.receive_timeout,
             actor: Actor::named("POST /identify"),
             admission: options.admission,
-            pages_may_come: options.edge.cors.is_some(),
+            cors: options.edge.cors.clone(),
             measurements: options.measurements,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");

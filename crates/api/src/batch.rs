@@ -50,7 +50,7 @@ struct Answers {
     params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
     request_body(content = String, content_type = "application/x-ndjson", description = "An observation a line"),
     responses((status = 200, description = "An answer a line", body = String, content_type = "application/x-ndjson"),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn create_observations_batch(
     caller: Caller<Identifies>,

@@ -117,6 +117,14 @@ pub(crate) struct CrossOrigin {
 }
 
 impl Cors {
+    /// Whether pages of that origin may use the interface.
+    pub(crate) fn names(&self, origin: &HeaderValue) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Listed(origins) => origins.contains(origin),
+        }
+    }
+
     /// What a request with that method and these headers has to do with pages.
     pub(crate) fn asked(&self, method: &Method, headers: &HeaderMap) -> CrossOrigin {
         let origin = headers.get(ORIGIN);

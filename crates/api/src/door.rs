@@ -99,24 +99,32 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
             Presented::Key(text) => Some(known(&snapshot, text, state)?),
             Presented::Unreadable => return Err(state.strangers.unknown_key()),
             Presented::Nothing if lets_in(admission, &snapshot) => {
-                if admission == Admission::KeysOnceMade && !state.settings.pages_may_come {
-                    refuse_foreign_pages(parts, N::SCOPE != Some(Scope::Identify))?;
+                if admission == Admission::KeysOnceMade {
+                    let reads = N::SCOPE != Some(Scope::Identify);
+                    refuse_foreign_pages(parts, state.settings.cors.as_ref(), reads)?;
                 }
                 None
             }
             Presented::Nothing => return Err(state.strangers.no_key()),
         };
-        let problem = |problem: Problem| Problem { key: key.clone(), ..problem };
+        let (under_way, left) = match &key {
+            None => (UnderWay::default(), None),
+            Some(key) => key
+                .begin()
+                .map_err(|too_much| Problem { key: Some(Arc::clone(key)), ..Problem::too_much(too_much) })?,
+        };
+        // A refusal, too, is one of the key's requests.
+        let refused = |problem: Problem| Problem {
+            key: key.clone(),
+            headers: left.map_or_else(Box::default, |left| rate_headers::of(left).into()),
+            ..problem
+        };
         if let (Some(key), Some(scope)) = (&key, N::SCOPE)
             && !key.facts.scopes.allow(scope)
         {
-            return Err(problem(Problem::wrong_scope(scope)));
+            return Err(refused(Problem::wrong_scope(scope)));
         }
-        let workspace = chosen(&parts.headers, &snapshot, key.as_deref()).map_err(problem)?;
-        let (under_way, left) = match &key {
-            None => (UnderWay::default(), None),
-            Some(key) => key.begin().map_err(|too_much| problem(Problem::too_much(too_much)))?,
-        };
+        let workspace = chosen(&parts.headers, &snapshot, key.as_deref()).map_err(refused)?;
         let command = (admission == Admission::Commands).then(|| command(&parts.headers)).flatten();
         let is_named = parts.headers.contains_key(WORKSPACE);
         Ok(Self {

@@ -8,14 +8,18 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Uri};
 
+use crate::cors::Cors;
 use crate::problem::Problem;
 
-/// Refuses such a page. A browser tells where a page that writes is from. One that reads from its own host sends no
+/// Refuses such a page, unless CORS names it. A browser tells where a page that writes is from. One that reads from its own host sends no
 /// `Origin`: its name may lead to this machine since it was loaded, and then stands in `Host`. What `reads` can't be told
 /// from other clients otherwise.
-pub(crate) fn refuse_foreign_pages(parts: &Parts, reads: bool) -> Result<(), Problem> {
+pub(crate) fn refuse_foreign_pages(parts: &Parts, cors: Option<&Cors>, reads: bool) -> Result<(), Problem> {
+    if cors == Some(&Cors::Every) {
+        return Ok(());
+    }
     let foreign = match parts.headers.get(ORIGIN) {
-        Some(origin) => !is_of_this_machine(origin),
+        Some(origin) => !is_of_this_machine(origin) && !cors.is_some_and(|cors| cors.names(origin)),
         None => reads && host(parts).is_some_and(|host| is_public_name(&host)),
     };
     if foreign { Err(Problem::foreign_page()) } else { Ok(()) }

@@ -34,7 +34,7 @@ pub(crate) async fn find_health() -> Json<Health> {
 #[utoipa::path(
     get, path = "/readyz", tag = "operations", security(()),
     responses((status = 200, description = "Requests may come", body = Ready),
-        (status = 503, description = "They should go elsewhere", body = ProblemBody))
+        (status = 503, description = "They should go elsewhere", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn find_readiness(State(state): State<Arc<ApiState>>) -> Result<Json<Ready>, Problem> {
     let readiness = state.installation.readiness().await;

@@ -28,7 +28,7 @@ const WANTED: &str = "a JSON object with `email`, `phoneNumber` or both";
     post, path = "/identify", tag = "observations", request_body = ObservationShape,
     params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
     responses((status = 200, description = "The customer", body = AnswerShape),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn create_identify(
     caller: Caller<Identifies>,

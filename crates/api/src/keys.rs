@@ -44,8 +44,10 @@ pub(crate) struct NewKeyBody {
     #[serde(default)]
     every_workspace: bool,
     /// Requests, and lines of batches, a second, on each replica; as many as come if it isn't said.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     requests_per_second: Option<u32>,
     /// Requests under way at once, on each replica; as many as come if it isn't said.
+    #[schema(minimum = 1, maximum = 1_000_000)]
     requests_at_once_max: Option<u32>,
     /// From when on it is good for nothing: RFC 3339.
     expires_at: Option<String>,
@@ -96,7 +98,7 @@ pub(crate) struct KeysBody {
     post, path = "/v1/keys", tag = "keys", request_body = NewKeyBody,
     params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
     responses((status = 201, description = "It is made, and shown once", body = MadeKeyBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn create_key(
     caller: Caller<Administers>,
@@ -171,7 +173,7 @@ impl NewKeyBody {
     get, path = "/v1/keys", tag = "keys",
     params(PageQuery, ("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
     responses((status = 200, description = "A page of them", body = KeysBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn list_keys(
     caller: Caller<Administers>,
@@ -197,7 +199,7 @@ pub(crate) async fn list_keys(
 #[utoipa::path(
     get, path = "/v1/keys/current", tag = "keys",
     responses((status = 200, description = "The key, without the key", body = KeyBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn find_current_key(caller: Caller<Asks>, uri: Uri) -> Response {
     let id = caller.key().map(|key| &key.facts.id);
@@ -214,7 +216,7 @@ pub(crate) async fn find_current_key(caller: Caller<Asks>, uri: Uri) -> Response
     get, path = "/v1/keys/{id}", tag = "keys",
     params(("id" = String, Path, description = "The key's `id`")),
     responses((status = 200, description = "The key, without the key", body = KeyBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn find_key(
     caller: Caller<Administers>,
@@ -238,7 +240,7 @@ pub(crate) async fn find_key(
     delete, path = "/v1/keys/{id}", tag = "keys",
     params(("id" = String, Path, description = "The key's `id`")),
     responses((status = 200, description = "It is revoked", body = KeyBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn revoke_key(
     caller: Caller<Administers>,

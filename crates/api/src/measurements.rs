@@ -72,7 +72,7 @@ impl Measurements {
 #[utoipa::path(
     get, path = "/metrics", tag = "operations",
     responses((status = 200, description = "Measurements", body = String, content_type = "text/plain"),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn find_metrics(caller: Caller<Reads>, State(state): State<Arc<ApiState>>) -> Response {
     let text_type = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

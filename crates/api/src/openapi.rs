@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
@@ -15,8 +16,15 @@ pub(crate) struct ObservationShape {
     #[schema(example = "lorraine@hillvalley.edu")]
     email: Option<String>,
     /// A phone number, as a text or as a whole number.
-    #[schema(example = "123456")]
+    #[schema(schema_with = phone_number)]
     phone_number: Option<String>,
+}
+
+/// A text, a whole number of any length, or null.
+fn phone_number() -> Schema {
+    let any = [Type::String, Type::Integer, Type::Null].into_iter().collect();
+    let described = ObjectBuilder::new().schema_type(SchemaType::Array(any));
+    described.description(Some("A phone number, as a text or as a whole number.")).examples(["123456"]).into()
 }
 
 /// The customer that an observation belongs to.
@@ -67,7 +75,7 @@ pub(crate) struct ContactShape {
         find_openapi,
     ),
     modifiers(&Keys),
-    security(("key" = [])),
+    security(("key" = []), ("keyAsUser" = [])),
     tags(
         (name = "observations", description = "What was seen, and whose it is"),
         (name = "keys", description = "Who may do what"),
@@ -85,6 +93,8 @@ impl Modify for Keys {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
         let components = openapi.components.get_or_insert_with(Default::default);
         components.add_security_scheme("key", SecurityScheme::Http(scheme));
+        let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
+        components.add_security_scheme("keyAsUser", SecurityScheme::Http(basic));
     }
 }
 

@@ -17,6 +17,7 @@ const LIMIT_MAX: usize = 1_000;
 #[expect(dead_code, reason = "it is what the description of the interface shows")]
 pub(crate) struct PageQuery {
     /// The most items of a page, 1 to 1000; 100 if it isn't said.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
     /// `nextCursor` of the page before.
     cursor: Option<String>,

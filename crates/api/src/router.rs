@@ -10,6 +10,7 @@ use selfsame_service::Installation;
 
 use crate::batch::create_observations_batch;
 use crate::contact_body::ResponseSpelling;
+use crate::cors::Cors;
 use crate::docs::{find_docs, find_docs_file};
 use crate::door::Admission;
 use crate::health::{find_health, find_readiness};
@@ -36,8 +37,8 @@ pub struct ApiSettings {
     pub actor: Actor,
     /// Who needs a key.
     pub admission: Admission,
-    /// Whether web pages of other machines may come where no key is needed on this one: CORS names some.
-    pub pages_may_come: bool,
+    /// Which web pages of other machines may come where no key is needed on this one.
+    pub cors: Option<Cors>,
     /// What `GET /metrics` tells.
     pub measurements: Measurements,
 }

@@ -66,7 +66,7 @@ pub(crate) struct WorkspacesBody {
 #[utoipa::path(
     post, path = "/v1/workspaces", tag = "workspaces", request_body = NameBody,
     responses((status = 201, description = "It is made", body = WorkspaceBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn create_workspace(
     caller: Caller<Administers>,
@@ -89,7 +89,7 @@ pub(crate) async fn create_workspace(
 #[utoipa::path(
     get, path = "/v1/workspaces", tag = "workspaces", params(PageQuery),
     responses((status = 200, description = "A page of them", body = WorkspacesBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn list_workspaces(
     caller: Caller<Administers>,
@@ -112,7 +112,7 @@ pub(crate) async fn list_workspaces(
     get, path = "/v1/workspaces/{name}", tag = "workspaces",
     params(("name" = String, Path, description = "What it is called")),
     responses((status = 200, description = "The workspace", body = WorkspaceBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn find_workspace(
     caller: Caller<Administers>,
@@ -134,7 +134,7 @@ pub(crate) async fn find_workspace(
     patch, path = "/v1/workspaces/{name}", tag = "workspaces", request_body = NameBody,
     params(("name" = String, Path, description = "What it is called")),
     responses((status = 200, description = "It has the new name", body = WorkspaceBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn rename_workspace(
     caller: Caller<Administers>,
@@ -163,7 +163,7 @@ pub(crate) async fn rename_workspace(
     params(("name" = String, Path, description = "What it is called"),
         ("confirm" = String, Query, description = "The same name again")),
     responses((status = 200, description = "It is erased", body = WorkspaceBody),
-        (status = "default", description = "A problem", body = ProblemBody))
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn erase_workspace(
     caller: Caller<Administers>,

@@ -80,7 +80,7 @@ impl Question<'_> {
             body_timeout: COMMAND_PATIENCE,
             actor: Actor::named("a command"),
             admission: Admission::Commands,
-            pages_may_come: false,
+            cors: None,
             measurements: Measurements::none(),
         };
         let response = selfsame_api::answer(&router(installation.clone(), settings), self.request()?).await;

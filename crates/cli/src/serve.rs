@@ -159,6 +159,12 @@ pub(crate) fn nobody_may_enter(addresses: &[SocketAddr]) -> anyhow::Error {
     )
 }
 
+pub(crate) fn another_key() -> anyhow::Error {
+    anyhow::anyhow!(
+        "SELFSAME_ADMIN_KEY is a key that was made for something else\nhint: `openssl rand -hex 32` makes one"
+    )
+}
+
 /// The key that the environment or a file gives, if it can't be guessed.
 pub(crate) fn admin_key(settings: &Settings) -> anyhow::Result<Option<String>> {
     let given = variable()?("SELFSAME_ADMIN_KEY").or_else(|| settings.admin_key.clone());
@@ -184,6 +190,7 @@ async fn give_admin_key(installation: &Installation, text: &str) -> anyhow::Resu
         AdminKey::Revoked => {
             tracing::warn!("SELFSAME_ADMIN_KEY was revoked, and stays so; give another, or leave it out");
         }
+        AdminKey::Another => return Err(another_key()),
     }
     Ok(())
 }
@@ -247,9 +254,8 @@ fn api(
 ) -> Api {
     let (body_timeout, actor) = (receive_timeout(settings), Actor::named("POST /identify"));
     let measurements = measurements.clone();
-    let pages_may_come = settings.edge.cors_origins.is_some();
-    let settings =
-        ApiSettings { response_spelling, body_timeout, actor, admission, pages_may_come, measurements };
+    let cors = settings.edge.cors_origins.clone();
+    let settings = ApiSettings { response_spelling, body_timeout, actor, admission, cors, measurements };
     router(installation.clone(), settings)
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn api(admission: Admission) -> (Api, Arc<GatedStore>, TempDir)
         body_timeout: Duration::from_secs(30),
         actor: Actor::named("POST /identify"),
         admission,
-        pages_may_come: false,
+        cors: None,
         measurements: Measurements::none(),
     };
     if admission == Admission::Keys {
