@@ -99,7 +99,7 @@ fn applied(access: &mut Access, change: &AccessChange) {
             }
         }
         AccessEffect::KeyMade(key) => access.keys.push(key.clone()),
-        AccessEffect::KeyRevoked(facts) => {
+        AccessEffect::KeyEnded(facts) => {
             let of = |key: &&mut selfsame_store::KeyRow| {
                 key.workspace == change.workspace && key.facts.id == facts.id
             };

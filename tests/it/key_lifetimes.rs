@@ -84,6 +84,26 @@ async fn the_key_of_the_environment_is_the_one_given_last() {
             assert_eq!(done.expect("the store takes it"), became, "{databases}: {given}");
         }
         assert_eq!(statuses(&mut shop).await, [401, 200, 401], "{databases}");
+        // So does one that another had replaced already.
+        let list = shop.client.ask(Ask::new("GET", "/v1/keys").key(keys[1])).await.json();
+        for key in list["keys"].as_array().expect("a list") {
+            let path = format!("/v1/keys/{}", key["id"].as_str().expect("an id"));
+            if key["expiresAt"] == "1970-01-01T00:00:03.000Z" {
+                assert_eq!(shop.client.ask(Ask::new("DELETE", &path).key(keys[1])).await.status, 200);
+            }
+        }
+        let done = shop.server.installation.ensure_admin_key(keys[2], &Actor::named("test")).await;
+        assert_eq!(done.expect("the store takes it"), AdminKey::Revoked, "{databases}");
+        assert_eq!(statuses(&mut shop).await, [401, 200, 401], "{databases}");
+        // Nor does one become it that was made for something else; and no other has its name.
+        let body = named("checkout", &["identify"]).to_string();
+        let made = shop.client.ask(Ask::new("POST", "/v1/keys").key(keys[1]).body(&body)).await.json();
+        let text = made["key"].as_str().expect("it is shown");
+        let done = shop.server.installation.ensure_admin_key(text, &Actor::named("test")).await;
+        assert_eq!(done.expect("the store takes it"), AdminKey::Another, "{databases}");
+        let body = named("environment", &["identify"]).to_string();
+        let refused = shop.client.ask(Ask::new("POST", "/v1/keys").key(keys[1]).body(&body)).await;
+        assert_eq!(code(&refused), (409, "name_taken".to_owned()), "{databases}");
     }
 }
 

@@ -122,7 +122,7 @@ pub async fn revoke_key(store: &dyn Store, workspace: WorkspaceKey, id: &str, at
         let after = KeyFacts { revoked_at: Some(at), ..row.facts.clone() };
         let changed = Changed { before: Some(row.facts.clone()), after: after.clone() };
         let event = event(head, at, Outcome::KeyChanged(Box::new(changed)));
-        Some(AccessChange { workspace, event, effect: AccessEffect::KeyRevoked(after) })
+        Some(AccessChange { workspace, event, effect: AccessEffect::KeyEnded(after) })
     });
     store.administer(workspace, decision).await
 }

@@ -12,6 +12,7 @@ use selfsame_store::{
 };
 
 use crate::Installation;
+use crate::environment_key::ENVIRONMENT_KEY;
 use crate::installation::BELIEVED_FOR;
 use crate::key_text::{KeyText, digest};
 
@@ -84,10 +85,14 @@ impl Installation {
     ///
     /// # Errors
     ///
-    /// [`ActError::NameTaken`] by a key of the same workspace that isn't revoked; [`ActError::NoWorkspace`].
+    /// [`ActError::NameTaken`] by a key of the same workspace that is good for something, or by the environment's, whose name
+    /// is kept for it; [`ActError::NoWorkspace`].
     pub async fn create_key(&self, new: NewKey, actor: Actor) -> Result<(KeyRow, KeyText), ActError> {
+        if new.name.as_str() == ENVIRONMENT_KEY {
+            return Err(ActError::NameTaken);
+        }
         let text = KeyText::new()?;
-        let row = self.make_key(new, (text.id(), text.reveal()), actor, Names::Apart).await?;
+        let row = self.make_key(new, (text.id(), text.reveal()), actor).await?;
         Ok((row, text))
     }
 
@@ -97,21 +102,42 @@ impl Installation {
     ///
     /// [`ActError::NoKey`] also for one that `reach` doesn't cover.
     pub async fn revoke_key(&self, id: &str, reach: Reach, actor: Actor) -> Result<KeyRow, ActError> {
-        let found = |access: &Access| {
-            access.keys.iter().find(|key| *key.facts.id == *id && reach.covers(key)).cloned()
-        };
+        self.end(id, reach, actor, |facts, now| {
+            facts.revoked_at.is_none().then(|| KeyFacts { revoked_at: Some(now), ..facts.clone() })
+        })
+        .await
+    }
+
+    /// Lets a key be over now, or again not over by itself.
+    pub(crate) async fn end_key(&self, id: &str, end: End, actor: Actor) -> Result<(), ActError> {
+        let ended = self.end(id, Reach::Everything, actor, move |facts, now| {
+            let expires_at = match end {
+                End::Now => Some(facts.expires_at.map_or(now, |end| end.min(now))),
+                End::Never => None,
+            };
+            (facts.expires_at != expires_at).then(|| KeyFacts { expires_at, ..facts.clone() })
+        });
+        ended.await.map(drop)
+    }
+
+    /// Changes until when a key is good for something; `change` makes nothing of one that is as it should be.
+    async fn end(
+        &self,
+        id: &str,
+        reach: Reach,
+        actor: Actor,
+        change: impl Fn(&KeyFacts, Timestamp) -> Option<KeyFacts> + Send + 'static,
+    ) -> Result<KeyRow, ActError> {
         let snapshot = self.read().await?;
-        let key = found(snapshot.access()).ok_or(ActError::NoKey)?;
-        let (workspace, id) = (key.workspace, key.facts.id);
+        let mut keys = snapshot.access().keys.iter();
+        let key = keys.find(|key| *key.facts.id == *id && reach.covers(key)).ok_or(ActError::NoKey)?;
+        let (workspace, id) = (key.workspace, key.facts.id.clone());
         self.act(workspace, actor, move |access, now| {
             let own = access.keys.iter().find(|key| key.workspace == workspace && key.facts.id == id);
             let key = own.ok_or(ActError::NoKey)?;
-            if key.facts.revoked_at.is_some() {
-                return Ok((None, key.clone()));
-            }
-            let facts = KeyFacts { revoked_at: Some(now), ..key.facts.clone() };
+            let Some(facts) = change(&key.facts, now) else { return Ok((None, key.clone())) };
             let outcome = key_changed(Some(key.facts.clone()), facts.clone());
-            let effect = AccessEffect::KeyRevoked(facts.clone());
+            let effect = AccessEffect::KeyEnded(facts.clone());
             Ok((Some((workspace, outcome, effect)), KeyRow { facts, ..key.clone() }))
         })
         .await
@@ -220,19 +246,18 @@ impl Installation {
         new: NewKey,
         (id, text): (&str, &str),
         actor: Actor,
-        names: Names,
     ) -> Result<KeyRow, ActError> {
         let workspace = new.workspace.unwrap_or(WorkspaceKey::DEFAULT);
         let (id, digest): (Box<str>, _) = (id.into(), digest(text));
         self.act(workspace, actor, move |access, now| {
             live(access, workspace)?;
-            let same = |key: &&KeyRow| key.digest == digest && key.facts.revoked_at.is_none();
-            if let Some(made) = access.keys.iter().find(same) {
+            if let Some(made) = access.keys.iter().find(|key| key.digest == digest) {
                 return Ok((None, made.clone()));
             }
             let mut others = access.keys.iter().filter(|key| key.workspace == workspace);
             let taken = others.any(|key| key.facts.name == new.name && key.facts.is_usable(now));
-            if taken && names == Names::Apart {
+            // For a moment the environment's next one stands beside the one before.
+            if taken && new.name.as_str() != ENVIRONMENT_KEY {
                 return Err(ActError::NameTaken);
             }
             let facts = KeyFacts {
@@ -291,11 +316,13 @@ impl Installation {
     }
 }
 
-/// Whether two usable keys of a workspace may have one name.
+/// When a key is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Names {
-    Apart,
-    MayMeet,
+pub(crate) enum End {
+    /// From now on.
+    Now,
+    /// Not by itself.
+    Never,
 }
 
 /// Whose log and tables change, and how.

@@ -1,14 +1,14 @@
 //! The administrator's key that the environment gives: one at a time.
 
-use selfsame_rules::{Actor, KeyFacts, KeyLimits, Name, Scope, Timestamp};
+use selfsame_rules::{Actor, KeyLimits, Name, Scope, Timestamp};
 use selfsame_store::{Access, KeyRow};
 
 use crate::Installation;
-use crate::administration::{ActError, Names, NewKey, Reach};
+use crate::administration::{ActError, End, NewKey};
 use crate::key_text::{KeyText, digest};
 
-/// Its name.
-const ENVIRONMENT_KEY: &str = "environment";
+/// Its name, which no other key gets.
+pub(crate) const ENVIRONMENT_KEY: &str = "environment";
 
 /// The fewest characters of a key that somebody thought out.
 pub const ADMIN_KEY_CHARACTERS_MIN: usize = 32;
@@ -16,49 +16,57 @@ pub const ADMIN_KEY_CHARACTERS_MIN: usize = 32;
 /// What became of the key that the environment gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AdminKey {
-    /// It is new.
+    /// It is a key from now on, or again.
     Made,
-    /// It was there.
+    /// It was one.
     Usable,
-    /// It was revoked, or is over.
+    /// It was one, and somebody has revoked it.
     Revoked,
+    /// It is a key that somebody made for something else.
+    Another,
 }
 
 impl AdminKey {
     /// What the text would become, given now where these keys are.
     pub fn of(text: &str, access: &Access, now: Timestamp) -> Self {
         let digest = digest(text);
-        // One that came back has more than one row.
-        let last = access.keys.iter().filter(|key| key.digest == digest).max_by_key(|key| ending(key));
-        match last {
-            Some(last) if last.facts.is_usable(now) => Self::Usable,
-            Some(last) if !was_replaced(last, &access.keys) => Self::Revoked,
-            _ => Self::Made,
+        match access.keys.iter().find(|key| key.digest == digest) {
+            None => Self::Made,
+            Some(key) if key.facts.revoked_at.is_some() => Self::Revoked,
+            Some(key) if is_of_environment(key) => {
+                if key.facts.is_usable(now) {
+                    Self::Usable
+                } else {
+                    Self::Made
+                }
+            }
+            Some(_) => Self::Another,
         }
     }
 }
 
 impl Installation {
     /// Sees to it that the text is a key with the scope admin to every workspace, and that no other is that was given so
-    /// before. One that another text has replaced is a key again; one that somebody has revoked stays so.
+    /// before: that one is over. Given again, it is a key again; one that somebody has revoked stays so.
     ///
     /// # Errors
     ///
     /// As [`Self::create_key`], but for names: its name is always `environment`.
     pub async fn ensure_admin_key(&self, text: &str, actor: &Actor) -> Result<AdminKey, ActError> {
-        let snapshot = self.read().await?;
+        let (given, snapshot) = (digest(text), self.read().await?);
+        let keys = &snapshot.access().keys;
         let became = AdminKey::of(text, snapshot.access(), self.now());
-        match became {
-            AdminKey::Made => self.make_environment_key(text, actor.clone()).await?,
-            AdminKey::Usable => {}
-            AdminKey::Revoked => return Ok(became),
+        match (became, keys.iter().find(|key| key.digest == given)) {
+            (AdminKey::Revoked | AdminKey::Another, _) => return Ok(became),
+            (AdminKey::Usable, _) => {}
+            (AdminKey::Made, Some(over)) => self.end_key(&over.facts.id, End::Never, actor.clone()).await?,
+            (AdminKey::Made, None) => self.make_environment_key(text, actor.clone()).await?,
         }
-        let given = digest(text);
-        let others = snapshot.access().keys.iter().filter(|other| {
-            is_of_environment(other) && other.facts.revoked_at.is_none() && other.digest != given
+        let others = keys.iter().filter(|other| {
+            is_of_environment(other) && other.facts.is_usable(self.now()) && other.digest != given
         });
         for other in others {
-            self.revoke_key(&other.facts.id, Reach::Everything, actor.clone()).await?;
+            self.end_key(&other.facts.id, End::Now, actor.clone()).await?;
         }
         Ok(became)
     }
@@ -72,27 +80,12 @@ impl Installation {
             expires_at: None,
         };
         let id = KeyText::new()?;
-        self.make_key(new, (id.id(), text), actor, Names::MayMeet).await?;
+        self.make_key(new, (id.id(), text), actor).await?;
         Ok(())
     }
 }
 
-/// Orders the rows of one text: the later a row was revoked, the later it is; last, one that isn't.
-fn ending(key: &KeyRow) -> (bool, Option<Timestamp>, Timestamp) {
-    (key.facts.revoked_at.is_none(), key.facts.revoked_at, key.facts.created_at)
-}
-
-/// Whether the environment gave the key.
+/// Whether the environment gave the key: no other is made under that name.
 fn is_of_environment(key: &KeyRow) -> bool {
     key.facts.every_workspace && key.facts.name.as_str() == ENVIRONMENT_KEY
-}
-
-/// Whether the environment's key was revoked because the environment gave another: that one was there and good then.
-fn was_replaced(key: &KeyRow, keys: &[KeyRow]) -> bool {
-    let Some(revoked_at) = key.facts.revoked_at.filter(|_| is_of_environment(key)) else { return false };
-    let in_force = |other: &KeyFacts| {
-        other.created_at <= revoked_at && other.revoked_at.is_none_or(|end| end >= revoked_at)
-    };
-    keys.iter()
-        .any(|other| is_of_environment(other) && other.facts.id != key.facts.id && in_force(&other.facts))
 }

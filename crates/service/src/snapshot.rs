@@ -79,11 +79,8 @@ impl Snapshot {
             })
             .collect();
         let by_name = workspaces.values().map(|workspace| (workspace.name.clone(), workspace.key)).collect();
-        // One text may have several rows: the environment's key may go and come back.
-        let mut rows: Vec<&KeyRow> =
-            access.keys.iter().filter(|key| workspaces.contains_key(&key.workspace)).collect();
-        rows.sort_by_key(|key| key.facts.revoked_at.is_none());
-        let keys = rows.into_iter().map(|key| (key.digest, Arc::new(known(key, before)))).collect();
+        let keys = access.keys.iter().filter(|key| workspaces.contains_key(&key.workspace));
+        let keys = keys.map(|key| (key.digest, Arc::new(known(key, before)))).collect();
         Self { read_began, access, workspaces, by_name, keys }
     }
 

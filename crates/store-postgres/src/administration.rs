@@ -10,7 +10,7 @@ use crate::access::{self, scopes_text};
 use crate::carry_out::{Statement, advance, insert_events};
 use crate::connections::Loan;
 use crate::statements::administration::{
-    ERASE_WORKSPACE, INSERT_KEY, INSERT_WORKSPACE, RENAME_WORKSPACE, REVOKE_KEY, REVOKE_KEYS,
+    END_KEY, ERASE_WORKSPACE, INSERT_KEY, INSERT_WORKSPACE, RENAME_WORKSPACE, REVOKE_KEYS,
 };
 use crate::statements::{LOCK, ROLLBACK};
 use crate::transaction::{Stopped, Transaction, Writer, carry_out_and_commit, no_workspace};
@@ -114,12 +114,12 @@ fn statements(change: &AccessChange) -> Vec<Statement> {
             both.map(|text| Statement::new(text, *workspace).with(at_ms, Type::INT8)).into()
         }
         AccessEffect::KeyMade(key) => vec![insert_key(key)],
-        AccessEffect::KeyRevoked(facts) => {
-            let at_ms = facts.revoked_at.unwrap_or(event.at).as_milliseconds();
-            let revoked = Statement::new(REVOKE_KEY, *workspace)
+        AccessEffect::KeyEnded(facts) => {
+            let ended = Statement::new(END_KEY, *workspace)
                 .with(facts.id.to_string(), Type::TEXT)
-                .with(at_ms, Type::INT8);
-            vec![revoked]
+                .with(facts.revoked_at.map(Timestamp::as_milliseconds), Type::INT8)
+                .with(facts.expires_at.map(Timestamp::as_milliseconds), Type::INT8);
+            vec![ended]
         }
     };
     statements.push(insert_events(*workspace, std::slice::from_ref(event)));

@@ -37,7 +37,8 @@ const INSERT_KEY: &str = "INSERT INTO keys (workspace, id, every_workspace, name
         requests_per_second, requests_at_once_max, created_at_ms, expires_at_ms, revoked_at_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
-const REVOKE_KEY: &str = "UPDATE keys SET revoked_at_ms = ?3 WHERE workspace = ?1 AND id = ?2";
+const END_KEY: &str =
+    "UPDATE keys SET revoked_at_ms = ?3, expires_at_ms = ?4 WHERE workspace = ?1 AND id = ?2";
 
 const IS_ERASED: &str =
     "SELECT erased_at_ms IS NOT NULL AND swept_at_ms IS NULL FROM workspaces WHERE workspace = ?1";
@@ -135,9 +136,10 @@ pub(crate) fn carry_out_access(
             transaction.execute(REVOKE_KEYS, at)?;
         }
         AccessEffect::KeyMade(key) => insert_key(transaction, key)?,
-        AccessEffect::KeyRevoked(facts) => {
-            let at = facts.revoked_at.map(Timestamp::as_milliseconds);
-            transaction.execute(REVOKE_KEY, params![workspace.0, facts.id, at])?;
+        AccessEffect::KeyEnded(facts) => {
+            let [revoked, expires] =
+                [facts.revoked_at, facts.expires_at].map(|at| at.map(Timestamp::as_milliseconds));
+            transaction.execute(END_KEY, params![workspace.0, facts.id, revoked, expires])?;
         }
     }
     append(transaction, *workspace, std::slice::from_ref(event))?;

@@ -214,7 +214,7 @@ impl Writer {
                 self.indexes.remove(workspace);
                 self.moves.remove(&workspace);
             }
-            AccessEffect::WorkspaceRenamed(..) | AccessEffect::KeyMade(_) | AccessEffect::KeyRevoked(_) => {
+            AccessEffect::WorkspaceRenamed(..) | AccessEffect::KeyMade(_) | AccessEffect::KeyEnded(_) => {
                 self.follow(workspace, std::slice::from_ref(&change.event));
             }
         }

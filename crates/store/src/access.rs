@@ -163,8 +163,8 @@ pub enum AccessEffect {
     WorkspaceErased(WorkspaceFacts),
     /// A new row of `keys`.
     KeyMade(KeyRow),
-    /// A key is good for nothing any more.
-    KeyRevoked(KeyFacts),
+    /// A key is revoked, or over at another time than before; nothing else of it changes.
+    KeyEnded(KeyFacts),
 }
 
 /// A decision about access, called on what was read under the locks; nothing to change is no fault.

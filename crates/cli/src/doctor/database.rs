@@ -25,6 +25,10 @@ fn reachable(installation: &Installation) -> Vec<Finding> {
                 "the folder of `{}` is not there\nhint: make it, or check DATABASE_URL",
                 embedded.path.display()
             )),
+            Err(_) if embedded.is_denied => Err(format!(
+                "`{}` may not be used by this user\nhint: run this as the owner of the file, as the server is",
+                embedded.path.display()
+            )),
             Err(error) => Err(told_of(error)),
         },
         (None, Some(examined)) => examined.as_ref().map(|_| ()).map_err(Clone::clone),

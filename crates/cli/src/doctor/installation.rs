@@ -1,5 +1,6 @@
 //! All that is seen of an installation, by one look at each part of it. Deliberately absent: any judgement.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -53,6 +54,8 @@ pub(super) struct Embedded {
     pub(super) files: Vec<FoundFile>,
     pub(super) folder: Option<FoundFile>,
     pub(super) folder_is_writable: bool,
+    /// The file is there, and whoever asks may not use it.
+    pub(super) is_denied: bool,
     pub(super) disk: Option<Disk>,
     pub(super) writer: std::io::Result<WriterProcess>,
     pub(super) socket_is_there: bool,
@@ -104,17 +107,27 @@ impl Installation {
 
     /// Whether a key would be good for something once `serve` has started; nothing, where the database can't say.
     pub(super) fn will_have_a_key(&self) -> Option<bool> {
+        let (access, now) = (self.access()?, SystemClock.now());
+        let given = matches!(self.given_key()?, Some(AdminKey::Made | AdminKey::Usable));
+        Some(given || access.keys.iter().any(|key| key.facts.is_usable(now)))
+    }
+
+    /// What the key that is given would become; nothing, where the database can't say.
+    pub(super) fn given_key(&self) -> Option<Option<AdminKey>> {
+        let (access, now) = (self.access()?, SystemClock.now());
+        let given = self.admin_key.as_ref().ok()?.as_deref();
+        Some(given.map(|text| AdminKey::of(text, &access, now)))
+    }
+
+    fn access(&self) -> Option<Cow<'_, Access>> {
         let nothing_yet = Access::default();
         let access = match (&self.embedded, &self.postgres) {
-            (Some(embedded), _) if embedded.file().is_none() => &nothing_yet,
+            (Some(embedded), _) if embedded.file().is_none() => return Some(Cow::Owned(nothing_yet)),
             (Some(embedded), _) => &embedded.examined.as_ref().ok()?.access,
             (None, Some(postgres)) => &postgres.as_ref().ok()?.access,
             (None, None) => return None,
         };
-        let now = SystemClock.now();
-        let given = self.admin_key.as_ref().ok()?.as_deref();
-        let given = given.is_some_and(|text| AdminKey::of(text, access, now) != AdminKey::Revoked);
-        Some(given || access.keys.iter().any(|key| key.facts.is_usable(now)))
+        Some(Cow::Borrowed(access))
     }
 
     /// How many contacts the embedded store would hold in memory.
@@ -158,6 +171,8 @@ impl Embedded {
                 rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK,
             )
             .is_ok(),
+            is_denied: rustix::fs::access(&path, rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK)
+                == Err(rustix::io::Errno::ACCESS),
             disk: Disk::of(folder),
             writer: writer_of(&path),
             socket_is_there,

@@ -1,6 +1,7 @@
 //! The settings: whether they can be read and make sense together, and who else may read them.
 
 use selfsame_api::Cors;
+use selfsame_service::AdminKey;
 
 use super::Check;
 use super::finding::{Finding, ok, problem, problem_of, warning};
@@ -101,7 +102,13 @@ fn admin_key(installation: &Installation) -> Vec<Finding> {
         Err(error) => {
             vec![problem_of(error, "correct SELFSAME_ADMIN_KEY; until then `serve` does not start")]
         }
-        Ok(Some(_)) => vec![ok("SELFSAME_ADMIN_KEY can be a key")],
+        Ok(Some(_)) => vec![match installation.given_key().flatten() {
+            Some(AdminKey::Another) => problem_of(&told(&serve::another_key()), "give another"),
+            Some(AdminKey::Revoked) => {
+                warning("SELFSAME_ADMIN_KEY was revoked, and stays so", "give another, or leave it out")
+            }
+            _ => ok("SELFSAME_ADMIN_KEY can be a key"),
+        }],
         Ok(None) => Vec::new(),
     }
 }

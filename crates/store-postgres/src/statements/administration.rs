@@ -34,8 +34,8 @@ pub(crate) const INSERT_KEY: &str = "INSERT INTO selfsame.keys
             created_at_ms, expires_at_ms, revoked_at_ms)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
-pub(crate) const REVOKE_KEY: &str =
-    "UPDATE selfsame.keys SET revoked_at_ms = $3 WHERE workspace = $1 AND id = $2";
+pub(crate) const END_KEY: &str = "UPDATE selfsame.keys SET revoked_at_ms = $3, expires_at_ms = $4
+    WHERE workspace = $1 AND id = $2";
 
 /// Those that were revoked before stay so since then.
 pub(crate) const REVOKE_KEYS: &str =
@@ -98,7 +98,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         ("rename workspace", RENAME_WORKSPACE),
         ("erase workspace", ERASE_WORKSPACE),
         ("insert key", INSERT_KEY),
-        ("revoke key", REVOKE_KEY),
+        ("end key", END_KEY),
         ("revoke keys", REVOKE_KEYS),
         ("unswept", UNSWEPT),
         ("swept", SWEPT),
