@@ -92,11 +92,16 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
         let mut snapshot = state.installation.current().await?;
         let admission = state.settings.admission;
         let presented = presented(&parts.headers);
-        if names_the_unknown(&presented, &parts.headers, &snapshot, admission) {
+        let mut found = presented.find_in(&snapshot);
+        if names_the_unknown(&presented, found.as_deref(), &parts.headers, &snapshot, admission) {
             snapshot = state.installation.since(came).await?;
+            found = presented.find_in(&snapshot);
         }
-        let key = match &presented {
-            Presented::Key(text) => Some(known(&snapshot, text, state)?),
+        let key = match presented {
+            Presented::Key(_) => {
+                let usable = found.filter(|key| key.facts.is_usable(state.installation.now()));
+                Some(usable.ok_or_else(|| state.strangers.unknown_key())?)
+            }
             Presented::Unreadable => return Err(state.strangers.unknown_key()),
             Presented::Nothing if lets_in(admission, &snapshot) => {
                 if admission == Admission::KeysOnceMade {
@@ -229,6 +234,16 @@ enum Presented {
     Unreadable,
 }
 
+impl Presented {
+    /// The key that it is, whether it is still good for anything or not.
+    fn find_in(&self, snapshot: &Snapshot) -> Option<Arc<KnownKey>> {
+        match self {
+            Self::Key(text) => snapshot.key(text).cloned(),
+            Self::Nothing | Self::Unreadable => None,
+        }
+    }
+}
+
 /// The key in a request's `Authorization`: a bearer's, or the user of Basic, whose password says nothing.
 fn presented(headers: &HeaderMap) -> Presented {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -249,20 +264,16 @@ fn presented(headers: &HeaderMap) -> Presented {
     }
 }
 
-fn known(snapshot: &Snapshot, text: &str, state: &ApiState) -> Result<Arc<KnownKey>, Problem> {
-    let usable = snapshot.key(text).filter(|key| key.facts.is_usable(state.installation.now()));
-    usable.cloned().ok_or_else(|| state.strangers.unknown_key())
-}
-
 /// Whether a request names a key, or a workspace that it may know of, that isn't known: it may be new.
 fn names_the_unknown(
     presented: &Presented,
+    found: Option<&KnownKey>,
     headers: &HeaderMap,
     snapshot: &Snapshot,
     admission: Admission,
 ) -> bool {
     let may_know_all = match presented {
-        Presented::Key(text) => match snapshot.key(text) {
+        Presented::Key(_) => match found {
             None => return true,
             Some(key) => key.facts.every_workspace,
         },

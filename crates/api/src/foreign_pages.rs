@@ -11,9 +11,9 @@ use axum::http::{HeaderValue, Uri};
 use crate::cors::Cors;
 use crate::problem::Problem;
 
-/// Refuses such a page, unless CORS names it. A browser tells where a page that writes is from. One that reads from its own host sends no
-/// `Origin`: its name may lead to this machine since it was loaded, and then stands in `Host`. What `reads` can't be told
-/// from other clients otherwise.
+/// Refuses such a page, unless CORS names it. A browser tells where a page that writes is from. One that reads from its own
+/// host sends no `Origin`: its name may lead to this machine since it was loaded, and then stands in `Host`. What `reads`
+/// can't be told from other clients otherwise.
 pub(crate) fn refuse_foreign_pages(parts: &Parts, cors: Option<&Cors>, reads: bool) -> Result<(), Problem> {
     if cors == Some(&Cors::Every) {
         return Ok(());
