@@ -1,7 +1,7 @@
 //! Proves the laws over a whole database, in one pass and little memory.
 //!
-//! The log is folded into a ledger and compared with the stored rows; then the rows themselves are judged. What
-//! is said of a fault names contacts and events by number, never a value.
+//! The log is folded into a ledger and compared with the stored rows, and so is what it says of keys; then the rows
+//! themselves are judged. What is said of a fault names contacts, events and keys by number or id, never a value.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,6 +10,7 @@ use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Sequence, Time
 use selfsame_store::{Counts, Record, Scan, Scanned, Store, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
 
+use crate::access_check::FoldedAccess;
 use crate::ledger::{Ledger, digest};
 
 /// The most faults that are told one by one; the rest is counted.
@@ -32,7 +33,7 @@ pub struct Report {
     pub faults_count: u64,
 }
 
-/// Checks one workspace of `store`, from one snapshot.
+/// Checks one workspace of `store`, from one snapshot; its keys beside one before and one after that.
 ///
 /// # Errors
 ///
@@ -50,8 +51,13 @@ pub async fn check(store: &dyn Store, workspace: WorkspaceKey) -> Result<Report,
             records.into_iter().for_each(|record| checking.take(record));
         }
     };
+    let before = store.access().await?;
     let (scanned, ()) = tokio::join!(store.scan(workspace, Scan::Everything, sender), judge);
-    Ok(checking.conclude(&scanned?))
+    let scanned = scanned?;
+    for difference in checking.access.differences(workspace, [&before, &store.access().await?]) {
+        checking.fault(format_args!("{difference}"));
+    }
+    Ok(checking.conclude(&scanned))
 }
 
 /// What has been seen so far.
@@ -59,6 +65,7 @@ pub async fn check(store: &dyn Store, workspace: WorkspaceKey) -> Result<Report,
 struct Checking {
     report: Report,
     ledger: Ledger,
+    access: FoldedAccess,
     last_event: Option<(Sequence, Timestamp)>,
     /// The stored rows in the order of their ids, in which they come, without their identifiers.
     stored: Vec<Stored>,
@@ -110,6 +117,12 @@ impl Checking {
             self.fault(format_args!("event {} is dated before event {last}", event.sequence));
         }
         self.last_event = Some((event.sequence, event.at));
+        if let Err(impossible) = self.access.follow(event) {
+            self.fault(format_args!(
+                "event {} can't follow from the log before it: {impossible}",
+                event.sequence
+            ));
+        }
         if let Err(impossible) = apply(event, &mut self.ledger) {
             self.fault(format_args!(
                 "event {} can't follow from the log before it: {impossible}",

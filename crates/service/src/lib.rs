@@ -3,6 +3,7 @@
 //!
 //! Deliberately absent: a concrete store, HTTP, JSON, settings, and the rules, which it only calls.
 
+mod access_check;
 mod administration;
 pub mod check;
 mod clock;
