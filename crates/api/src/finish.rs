@@ -32,6 +32,7 @@ use crate::problem::Problem;
 use crate::request_id::RequestId;
 use crate::router::Api;
 use crate::trace;
+use crate::turn::Turn;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -52,6 +53,7 @@ pub(crate) struct Finished {
     pub(crate) api: Api,
     pub(crate) peer: Peer,
     pub(crate) edge: Arc<Edge>,
+    pub(crate) turn: Turn,
 }
 
 /// An answer on its way; one that is there already was none of the router's.
@@ -63,6 +65,8 @@ pub(crate) struct Finishing {
     begun: Instant,
     span: Span,
     answered: bool,
+    /// Another request of its connection has had this turn.
+    gives_way: bool,
 }
 
 /// What is still known of a request when its answer is finished.
@@ -88,7 +92,9 @@ impl Service<Request<Incoming>> for Finished {
     fn call(&self, request: Request<Incoming>) -> Finishing {
         let client = self.peer.client(request.headers(), &self.edge.trusted_proxies);
         let asked = Asked::of(&request, client, self.edge.cors.as_ref());
-        Finishing::of(&self.api, request, asked)
+        let mut finishing = Finishing::of(&self.api, request, asked);
+        finishing.gives_way = !self.turn.take();
+        finishing
     }
 }
 
@@ -112,6 +118,7 @@ impl Finishing {
             begun: Instant::now(),
             span,
             answered: false,
+            gives_way: false,
             answering,
             asked,
         }
@@ -122,6 +129,10 @@ impl Future for Finishing {
     type Output = Result<Response, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if std::mem::take(&mut self.gives_way) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let Self { answering, span, .. } = &mut *self;
         let (answering, span) = (Pin::new(answering), span.enter());
         // After a panic this future is not polled again, and what others share is left to their own care.

@@ -42,6 +42,7 @@ mod times;
 mod tls;
 mod trace;
 mod trusted_proxies;
+mod turn;
 mod workspaces;
 mod write_body;
 

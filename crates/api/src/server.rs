@@ -19,6 +19,7 @@ use crate::metrics::OpenConnections;
 use crate::paced::Paced;
 use crate::router::Api;
 use crate::tls::handshake;
+use crate::turn::Turn;
 
 /// The most bytes that the head of a request may have; hyper answers 431 beyond.
 const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -66,7 +67,7 @@ pub async fn serve<L: Listener<Addr: PeerAddress>>(
         }
         let open = open.another();
         let peer = Peer::new(&address, &edge.trusted_proxies);
-        let service = Finished { api: api.clone(), peer, edge: Arc::clone(&edge) };
+        let service = Finished { api: api.clone(), peer, edge: Arc::clone(&edge), turn: Turn::default() };
         let connection = Connection { http: http.clone(), service, watcher: connections.watcher() };
         match edge.tls_now() {
             None => tokio::spawn(async move {
@@ -99,8 +100,9 @@ struct Connection {
 
 impl Connection {
     async fn run(self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        let turn = self.service.turn.clone();
         let connection = self.http.serve_connection(TokioIo::new(stream), self.service);
-        if let Err(error) = self.watcher.watch(connection).await {
+        if let Err(error) = turn.each_time(self.watcher.watch(connection)).await {
             tracing::debug!(%error, "a connection ended early");
         }
     }
