@@ -65,6 +65,6 @@ fn keys_and_names_that_no_event_made_are_found() {
         let said = String::from_utf8_lossy(&output.stdout);
         assert_eq!(output.status.code(), Some(1), "{damage}: {said}");
         assert!(said.contains(&want), "{damage}: {said}");
-        assert_eq!(said.matches("fault: ").count(), 1, "{damage}: {said}");
+        assert_eq!(said.matches(": fault: ").count(), 1, "{damage}: {said}");
     }
 }
