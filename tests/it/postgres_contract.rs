@@ -1,12 +1,15 @@
 //! What every store promises (crate `store`, "The contract"), of the PostgreSQL store where it could go wrong
 //! in its own way.
 
+use std::time::Duration;
+
 use selfsame_rules::{Identifier, Observation, Timestamp, decide};
 use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
 use selfsame_store_postgres::{ConnectionSettings, PostgresStore};
 use support::backend::{observation, rows_of};
-use support::databases::{Database, Databases};
+use support::databases::{Database, Databases, connect};
 use support::server::{ServerOptions, TestServer};
+use tokio::time::timeout;
 
 /// Every row of ours with its versions: where it stands, and which transaction wrote it.
 async fn versions(database: &Database) -> Vec<String> {
@@ -120,13 +123,31 @@ async fn a_closed_store_takes_no_write() {
     assert_eq!(write(&*other, "a@x.org").await.unwrap(), 1);
 }
 
+/// Those of others than whoever asks.
+const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+
+#[tokio::test]
+async fn a_store_that_nobody_holds_any_more_gives_its_connections_back() {
+    let databases = Databases::postgres();
+    let database = databases.empty().await;
+    let asking = connect(&database.url()).await;
+    let sessions = async || asking.query_one(SESSIONS, &[]).await.unwrap().get::<_, i64>(0);
+    let store = database.open().await;
+    assert_eq!(write(&*store, "a@x.org").await.unwrap(), 1);
+    assert!(sessions().await >= 1, "the store keeps what it connected");
+    drop(store);
+    let gone = async { while sessions().await > 0 {} };
+    timeout(Duration::from_secs(20), gone).await.expect("the server sees them end");
+}
+
 #[tokio::test]
 async fn a_store_opened_for_reading_takes_no_write() {
     let databases = Databases::postgres();
     let database = databases.empty().await;
     assert_eq!(write(&*database.open().await, "a@x.org").await.unwrap(), 1);
     let settings = ConnectionSettings::parse(&database.url(), |_| None).unwrap();
-    let store = PostgresStore::open_for_reading(&settings, std::time::Duration::from_secs(10)).await.unwrap();
+    let store = PostgresStore::open_for_reading(&settings, Duration::from_secs(10)).await.unwrap();
     assert!(matches!(write(&store, "b@x.org").await, Err(StoreError::NotWritable)));
     assert_eq!(rows_of(&store).await.len(), 1);
 }

@@ -10,6 +10,7 @@ use selfsame_store::{
     StoreError, WorkspaceKey,
 };
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::administration::Administration;
@@ -44,6 +45,8 @@ pub struct PostgresStore {
     /// `None` when opened for reading.
     writer: Option<Writer>,
     schema: Option<String>,
+    /// Looks after the pool as long as there is a store. Its tasks end with it, or the pool's connections would stay.
+    _upkeep: JoinSet<()>,
 }
 
 impl PostgresStore {
@@ -121,9 +124,10 @@ impl PostgresStore {
 
     fn over(pool: Pool, writer: Option<Writer>, settings: &ConnectionSettings, limits: Limits) -> Self {
         let readers = Readers::start(pool.clone(), limits, settings.keeps_plans());
-        tokio::spawn(close_idle(pool.clone()));
-        tokio::spawn(sample(pool.clone()));
-        Self { pool, readers, writer, schema: settings.schema().map(str::to_owned) }
+        let mut upkeep = JoinSet::new();
+        upkeep.spawn(close_idle(pool.clone()));
+        upkeep.spawn(sample(pool.clone()));
+        Self { pool, readers, writer, schema: settings.schema().map(str::to_owned), _upkeep: upkeep }
     }
 
     /// Carries a transaction out in a task of its own: a panic in its decision costs it alone, not whoever asked for
