@@ -2,7 +2,6 @@
 
 use rusqlite::Connection;
 use support::home::Home;
-
 use support::process::run;
 
 #[test]

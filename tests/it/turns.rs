@@ -1,40 +1,19 @@
 //! Turns: whoever has sent many requests at once makes nobody else wait for all of them.
 
-use std::io;
-
-use axum::serve::Listener;
 use futures_util::FutureExt;
+use support::dialled::Dialled;
 use support::server::{ServerOptions, TestServer, sqlite_store};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use tokio::sync::mpsc;
 
 const GET: &str = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n";
-
-/// Accepts what is dialled, all in memory: who is ready is the runtime's to say alone.
-struct Dialled(mpsc::Receiver<DuplexStream>);
-
-impl Listener for Dialled {
-    type Io = DuplexStream;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (DuplexStream, ()) {
-        match self.0.recv().await {
-            Some(stream) => (stream, ()),
-            // Nobody can dial any more.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 #[tokio::test]
 async fn one_request_is_answered_beside_a_connection_full_of_them() {
     let (_folder, store) = sqlite_store();
     let (dial, dialled) = mpsc::channel(2);
     let _server = TestServer::start_taking(|_| Dialled(dialled), store, ServerOptions::default()).await;
+    // All in memory: who is ready is the runtime's to say alone.
     let [(mut greedy, first), (mut modest, second)] = [(); 2].map(|()| duplex(1 << 20));
     greedy.write_all(GET.repeat(1_000).as_bytes()).await.expect("there is room");
     modest.write_all(GET.as_bytes()).await.expect("there is room");

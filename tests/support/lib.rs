@@ -16,6 +16,7 @@ pub mod collector;
 pub mod crowd;
 pub mod databases;
 pub mod deadline;
+pub mod dialled;
 pub mod disk;
 pub mod exposition;
 pub mod faulty;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_rules::{Event, KeyFacts, Outcome, WorkspaceFacts};
-use selfsame_store::{Access, KeyRow, WorkspaceKey};
+use selfsame_store::{Access, WorkspaceKey};
 
 /// What the administrative events of one log add up to.
 #[derive(Default)]
@@ -39,23 +39,22 @@ impl FoldedAccess {
         if !as_told {
             found.push("the workspace's name or times are not what the log says".to_owned());
         }
-        let of_workspace = |access: &'_ Access| -> Vec<KeyRow> {
-            access.keys.iter().filter(|key| key.workspace == workspace).cloned().collect()
-        };
-        let rows = readings.map(of_workspace);
-        let stored = rows.iter().flatten().map(|key| &key.facts.id);
-        let ids: BTreeSet<&Box<str>> = self.keys.keys().chain(stored).collect();
+        let rows = readings.map(|access| keys_of(access, workspace));
+        let ids: BTreeSet<&str> =
+            self.keys.keys().map(AsRef::as_ref).chain(rows.iter().flatten().map(|(id, _)| *id)).collect();
         for id in ids {
             let told = self.keys.get(id);
-            let same = |rows: &Vec<KeyRow>| {
-                let row = rows.iter().find(|key| key.facts.id == *id);
-                row.map(|row| &row.facts) == told
-            };
-            if !rows.iter().any(same) {
+            if rows.iter().all(|rows| rows.get(id).copied() != told) {
                 let what = if told.is_some() { "is not what the log says" } else { "was made by no event" };
                 found.push(format!("key {id} {what}"));
             }
         }
         found
     }
+}
+
+/// What is stored of the keys whose events a workspace's log has, by id.
+fn keys_of(access: &Access, workspace: WorkspaceKey) -> BTreeMap<&str, &KeyFacts> {
+    let keys = access.keys.iter().filter(|key| key.workspace == workspace);
+    keys.map(|key| (key.facts.id.as_ref(), &key.facts)).collect()
 }

@@ -1,9 +1,7 @@
 //! The real server on connections that never leave the process: no ports to run out of.
 
-use std::io;
 use std::time::Duration;
 
-use axum::serve::Listener;
 use selfsame_api::{Admission, Edge, ServerSettings, serve};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::door::{api, runtime};
+use crate::dialled::Dialled;
 
 /// A server that neither answers nor closes for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -26,26 +25,6 @@ pub(super) struct Wire {
     dial: mpsc::Sender<UnixStream>,
     connections: usize,
     _folder: TempDir,
-}
-
-/// Accepts what is dialled.
-struct Dialled(mpsc::Receiver<UnixStream>);
-
-impl Listener for Dialled {
-    type Io = UnixStream;
-    type Addr = ();
-
-    async fn accept(&mut self) -> (UnixStream, ()) {
-        match self.0.recv().await {
-            Some(stream) => (stream, ()),
-            // Nobody can dial any more.
-            None => std::future::pending().await,
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Wire {
