@@ -44,14 +44,7 @@ impl Adoption {
     /// assert_eq!(nothing.head(), Head::EMPTY);
     /// ```
     pub fn head(&self) -> Head {
-        let ids = self.events.iter().filter_map(|event| match &event.outcome {
-            Outcome::Adopted { contact, .. } => Some(contact.id),
-            Outcome::Created { .. }
-            | Outcome::Attached { .. }
-            | Outcome::Merged { .. }
-            | Outcome::KeyChanged(_)
-            | Outcome::WorkspaceChanged(_) => None,
-        });
+        let ids = self.events.iter().filter_map(|event| event.outcome.contact()).map(|contact| contact.id);
         match self.events.last() {
             None => Head::EMPTY,
             Some(last) => Head {
@@ -150,6 +143,7 @@ pub fn adopt(rows: Vec<OriginalRow>, actor: &Actor, settings: AdoptionSettings, 
             at: row.created_at,
             caused_by: actor.clone(),
             evidence,
+            origin: None,
             outcome: Outcome::Adopted {
                 contact: NewContact { id: ContactId(row.id), owns: fate.owns },
                 linked_to: fate.linked_to,

@@ -1,7 +1,10 @@
 //! What an event does to the tables: the one place that says so. Stores write rows through it, `decide`
 //! keeps its neighbourhood current through it, and `check` folds the log through it.
 
-use crate::{Contact, ContactId, Event, Identifier, NewContact, Outcome, SeenIdentifier, Timestamp};
+use crate::{
+    Change, Contact, ContactId, Correction, Event, Identifier, Move, NewContact, Outcome, SeenIdentifier,
+    Timestamp,
+};
 
 /// Something that holds contacts and the owners of identifiers, and can take an event's changes.
 pub trait Tables {
@@ -28,6 +31,13 @@ pub trait Tables {
     ///
     /// Whatever keeps the table from taking it.
     fn relink(&mut self, former: ContactId, survivor: ContactId, at: Timestamp) -> Result<(), Self::Error>;
+
+    /// Makes a change that no plain observation makes, at that moment.
+    ///
+    /// # Errors
+    ///
+    /// Whatever keeps the table from taking it.
+    fn change(&mut self, change: Change<'_>, at: Timestamp) -> Result<(), Self::Error>;
 }
 
 /// Makes the changes that `event` records, in its order, deciding nothing.
@@ -36,7 +46,8 @@ pub trait Tables {
 /// use std::convert::Infallible;
 ///
 /// use selfsame_rules::{
-///     Actor, Contact, ContactId, Event, Identifier, NewContact, Outcome, Sequence, Tables, Timestamp, apply,
+///     Actor, Change, Contact, ContactId, Event, Identifier, NewContact, Outcome, Sequence, Tables, Timestamp,
+///     apply,
 /// };
 ///
 /// /// Counts what is done to it.
@@ -62,6 +73,10 @@ pub trait Tables {
 ///         self.relinked += 1;
 ///         Ok(())
 ///     }
+///
+///     fn change(&mut self, _: Change<'_>, _: Timestamp) -> Result<(), Infallible> {
+///         Ok(())
+///     }
 /// }
 ///
 /// let event = Event {
@@ -69,6 +84,7 @@ pub trait Tables {
 ///     at: Timestamp::from_milliseconds(5),
 ///     caused_by: Actor::named("example"),
 ///     evidence: Vec::new(),
+///     origin: None,
 ///     outcome: Outcome::Merged {
 ///         survivor: ContactId(1),
 ///         former_primaries: vec![ContactId(2)],
@@ -98,6 +114,49 @@ pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
                 None => Ok(()),
             }
         }
+        Outcome::Refused { identities, home, former_primaries, contact, rule: _ } => {
+            for former in former_primaries {
+                tables.relink(*former, *home, event.at)?;
+            }
+            if let Some(contact) = contact {
+                insert(event, contact, Some(*home), tables)?;
+            }
+            let (sequence, evidence) = (event.sequence, &event.evidence);
+            tables.change(Change::Refuse { sequence, evidence, identities }, event.at)
+        }
+        Outcome::Undone { correction, event: _ } => correct(correction, event.at, tables),
+        Outcome::Split(correction) | Outcome::Joined(correction) => correct(correction, event.at, tables),
+        Outcome::Reviewed { review, correction, judgement: _ } => {
+            correct(correction, event.at, tables)?;
+            tables.change(Change::Settle(*review), event.at)
+        }
+        Outcome::Deleted { contact, rest, lost, gained } => {
+            each(lost, Change::Disown, event.at, tables)?;
+            tables.change(Change::Delete { contact: *contact, rest: *rest }, event.at)?;
+            each(gained, Change::Own, event.at, tables)
+        }
+        Outcome::Erased { contacts, lost } => {
+            each(lost, Change::Disown, event.at, tables)?;
+            for contact in contacts {
+                tables.change(Change::Erase(*contact), event.at)?;
+            }
+            Ok(())
+        }
+        Outcome::PolicyChanged(policy) => tables.change(Change::Govern(&policy.after), event.at),
+        Outcome::Refolded { policy, contacts, correction } => {
+            for new in contacts {
+                tables.insert_contact(Contact {
+                    id: new.id,
+                    identifiers: new.evidence.iter().map(|seen| seen.identifier().clone()).collect(),
+                    linked_to: None,
+                    created_at: new.created_at,
+                    updated_at: new.created_at,
+                    deleted_at: None,
+                })?;
+            }
+            correct(correction, event.at, tables)?;
+            tables.change(Change::Govern(&policy.after), event.at)
+        }
         Outcome::Adopted { contact, linked_to, updated_at, deleted_at, observed_at: _, from: _ } => {
             let row = contact_of(event, contact, *linked_to);
             let row = Contact { updated_at: *updated_at, deleted_at: *deleted_at, ..row };
@@ -106,6 +165,29 @@ pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
         }
         Outcome::KeyChanged(_) | Outcome::WorkspaceChanged(_) => Ok(()),
     }
+}
+
+/// Carries a correction out, in the order that [`Correction`] names.
+fn correct<T: Tables>(correction: &Correction, at: Timestamp, tables: &mut T) -> Result<(), T::Error> {
+    each(&correction.lost, Change::Disown, at, tables)?;
+    for moved in &correction.moves {
+        match moved {
+            Move::Part { contacts, rest } => tables.change(Change::Part { contacts, rest: *rest }, at)?,
+            Move::Join { survivor, former } => tables.relink(*former, *survivor, at)?,
+        }
+    }
+    each(&correction.gained, Change::Own, at, tables)?;
+    each(&correction.lifted, Change::Lift, at, tables)?;
+    each(&correction.kept_apart, Change::KeepApart, at, tables)
+}
+
+fn each<'event, T: Tables, Part>(
+    parts: &'event [Part],
+    change: impl Fn(&'event Part) -> Change<'event>,
+    at: Timestamp,
+    tables: &mut T,
+) -> Result<(), T::Error> {
+    parts.iter().try_for_each(|part| tables.change(change(part), at))
 }
 
 fn insert<T: Tables>(

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::draft::Draft;
+use crate::judge::{Verdict, any_kept_apart, judge};
 use crate::{
     ContactId, Event, Head, IdentifierKind, Identities, IdentityView, NewContact, Observation, Outcome,
-    Sequence, Timestamp,
+    Policy, Rule, Sequence, Timestamp,
 };
 
 /// What was decided and is not yet written.
@@ -14,7 +15,18 @@ pub struct Plan {
     /// The events to append, in order; empty if the batch changes nothing.
     pub events: Vec<Event>,
     /// The answer to each observation of the batch, in its order, as of that observation.
-    pub answers: Vec<IdentityView>,
+    pub answers: Vec<Answer>,
+}
+
+/// What an observation is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The customer that it belongs to; `None` if nothing of it could link under the policy, and nothing was stored.
+    pub identity: Option<IdentityView>,
+    /// The event that it caused, or the earlier one that recorded its refusal.
+    pub event: Option<Sequence>,
+    /// The first rule that kept it from joining identities, or from giving one all that it brought.
+    pub refused: Option<Rule>,
 }
 
 /// Decides a batch of observations, one after the other.
@@ -33,8 +45,8 @@ pub struct Plan {
 ///
 /// let plan = decide(&nobody, &[seen.clone(), seen], Timestamp::from_milliseconds(1));
 /// assert_eq!(plan.events.len(), 1, "the second sees what the first made");
-/// assert_eq!(plan.answers[0].primary, ContactId(1));
-/// assert_eq!(plan.answers[0], plan.answers[1]);
+/// assert_eq!(plan.answers[0].identity.as_ref().unwrap().primary, ContactId(1));
+/// assert_eq!(plan.answers[0].identity, plan.answers[1].identity);
 /// ```
 ///
 /// Source: SEMANTICS, "identify(observation)".
@@ -42,13 +54,14 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
     let mut draft = Draft::over(identities);
     let mut plan = Plan { events: Vec::new(), answers: Vec::with_capacity(batch.len()) };
     for observation in batch {
-        let (outcome, primary) = decide_one(&draft, observation);
-        if let Some(outcome) = outcome {
-            let event = event_of(draft.head(), observation, outcome, clock);
+        let Decided { outcome, belonging } = decide_one(&draft, observation);
+        let event = outcome.map(|outcome| event_of(draft.head(), observation, outcome, clock));
+        let sequence = event.as_ref().map(|event| event.sequence);
+        if let Some(event) = event {
             draft.follow(&event);
             plan.events.push(event);
         }
-        plan.answers.push(IdentityView::of(&draft, primary));
+        plan.answers.push(belonging.answer(&draft, sequence));
     }
     plan
 }
@@ -66,14 +79,14 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
 /// let seen = Observation::new(Actor::named("example"), email).unwrap();
 /// assert_eq!(recognise(&Neighbourhood::new(Head::EMPTY, [], []).unwrap(), &[seen]), None);
 /// ```
-pub fn recognise<I: Identities + ?Sized>(identities: &I, batch: &[Observation]) -> Option<Vec<IdentityView>> {
+pub fn recognise<I: Identities + ?Sized>(identities: &I, batch: &[Observation]) -> Option<Vec<Answer>> {
     let unchanged = |observation| match decide_one(identities, observation) {
-        (None, primary) => Some(primary),
-        (Some(_), _) => None,
+        Decided { outcome: None, belonging } => Some(belonging),
+        Decided { outcome: Some(_), .. } => None,
     };
     // Views are large, and all for nothing if the last of the batch is new.
-    let primaries = batch.iter().map(unchanged).collect::<Option<Vec<ContactId>>>()?;
-    Some(primaries.into_iter().map(|primary| IdentityView::of(identities, primary)).collect())
+    let belongings = batch.iter().map(unchanged).collect::<Option<Vec<Belonging>>>()?;
+    Some(belongings.into_iter().map(|belonging| belonging.answer(identities, None)).collect())
 }
 
 /// How many contacts the answers to a batch hold together, those left out that it adds itself: whoever answers whole
@@ -125,11 +138,48 @@ pub fn surviving_primary(primaries: impl IntoIterator<Item = (Timestamp, Contact
     oldest
 }
 
-/// What one observation changes, if anything, and the primary of the identity that it belongs to.
-pub(crate) fn decide_one<I: Identities + ?Sized>(
-    identities: &I,
-    observation: &Observation,
-) -> (Option<Outcome>, ContactId) {
+/// What was decided of one observation.
+pub(crate) struct Decided {
+    /// What it changes, if anything.
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) belonging: Belonging,
+}
+
+/// Whom an observation belongs to, in few bytes: nearly all that come have no more to tell.
+pub(crate) struct Belonging {
+    /// The primary of the identity; `None` if nothing of it links.
+    pub(crate) primary: Option<ContactId>,
+    refused: Option<Box<Refusal>>,
+}
+
+/// A rule that an observation broke, and the event that recorded that before, if one did.
+struct Refusal {
+    rule: Rule,
+    recorded: Option<Sequence>,
+}
+
+impl Belonging {
+    fn to(primary: ContactId) -> Self {
+        Self { primary: Some(primary), refused: None }
+    }
+
+    /// The answer, `event` being what the observation caused.
+    fn answer<I: Identities + ?Sized>(self, identities: &I, event: Option<Sequence>) -> Answer {
+        let identity = self.primary.map(|primary| IdentityView::of(identities, primary));
+        match self.refused.map(|refusal| *refusal) {
+            None => Answer { identity, event, refused: None },
+            Some(Refusal { rule, recorded }) => {
+                Answer { identity, event: event.or(recorded), refused: Some(rule) }
+            }
+        }
+    }
+}
+
+/// What one observation changes, if anything, and whom it belongs to.
+pub(crate) fn decide_one<I: Identities + ?Sized>(identities: &I, observation: &Observation) -> Decided {
+    if let Some(policy) = identities.policy() {
+        return decide_judged(identities, policy, observation);
+    }
     let (mut touched, mut owns) = (Vec::new(), Vec::new());
     for identifier in observation.identifiers() {
         match identities.owner(identifier) {
@@ -138,7 +188,59 @@ pub(crate) fn decide_one<I: Identities + ?Sized>(
             None => owns.push(identifier.kind().clone()),
         }
     }
-    outcome_of(identities.head(), touched, owns, |primary| identities.created_at(primary))
+    if any_kept_apart(identities, &touched) {
+        return decide_judged(identities, &Policy::default(), observation);
+    }
+    let (outcome, primary) =
+        outcome_of(identities.head(), touched, owns, |primary| identities.created_at(primary));
+    Decided { outcome, belonging: Belonging::to(primary) }
+}
+
+/// [`decide_one`] where a rule could keep the observation from something.
+fn decide_judged<I: Identities + ?Sized>(
+    identities: &I,
+    policy: &Policy,
+    observation: &Observation,
+) -> Decided {
+    let evidence = observation.seen();
+    let Some(Verdict { touched, owns, row, refused }) = judge(identities, policy, evidence) else {
+        return Decided { outcome: None, belonging: Belonging { primary: None, refused: None } };
+    };
+    let ContactId(last) = identities.head().last_contact;
+    let contact = row.then_some(NewContact { id: ContactId(last + 1), owns });
+    let Some((home, former_primaries)) = touched.split_first() else {
+        let contact = contact.expect("an observation that touches nobody brings something new");
+        let belonging = Belonging::to(contact.id);
+        return Decided { outcome: Some(Outcome::Created { contact }), belonging };
+    };
+    let (home, former_primaries) = (*home, former_primaries.to_vec());
+    let mut recorded = None;
+    let outcome = match &refused {
+        Some((rule, concerned)) => {
+            let mut known = concerned.clone();
+            known.sort_unstable();
+            let before = identities.refusals(evidence);
+            recorded = before.iter().find(|one| one.identities == known).map(|one| one.sequence);
+            match recorded {
+                Some(_) => plain(home, former_primaries, contact),
+                None => {
+                    let (rule, identities) = (rule.clone(), concerned.clone());
+                    Some(Outcome::Refused { rule, identities, home, former_primaries, contact })
+                }
+            }
+        }
+        None => plain(home, former_primaries, contact),
+    };
+    let refused = refused.map(|(rule, _)| Box::new(Refusal { rule, recorded }));
+    Decided { outcome, belonging: Belonging { primary: Some(home), refused } }
+}
+
+/// The outcome of an observation that no rule refuses, or whose refusal is recorded already.
+fn plain(home: ContactId, former: Vec<ContactId>, contact: Option<NewContact>) -> Option<Outcome> {
+    match (former.is_empty(), contact) {
+        (true, contact) => contact.map(|contact| Outcome::Attached { primary: home, contact }),
+        (false, contact) => Some(Outcome::Merged { survivor: home, former_primaries: former, contact }),
+    }
 }
 
 /// What becomes of an observation that touches the identities of these primaries and has these kinds of identifiers
@@ -162,10 +264,7 @@ pub(crate) fn outcome_of(
     let survivor = surviving_primary(touched.iter().map(|primary| age(*primary)));
     touched.retain(|primary| *primary != survivor);
     touched.sort_by_key(|primary| age(*primary));
-    let outcome = match (touched.is_empty(), news) {
-        (true, news) => news.map(|contact| Outcome::Attached { primary: survivor, contact }),
-        (false, contact) => Some(Outcome::Merged { survivor, former_primaries: touched, contact }),
-    };
+    let outcome = plain(survivor, touched, news);
     (outcome, survivor)
 }
 
@@ -182,6 +281,7 @@ pub(crate) fn event_of(head: Head, observation: &Observation, outcome: Outcome, 
         at: head.last_event_at.max(clock),
         caused_by: observation.caused_by().clone(),
         evidence: observation.seen().to_vec(),
+        origin: observation.origin().cloned(),
         outcome,
     }
 }

@@ -5,7 +5,11 @@ use std::convert::Infallible;
 
 use foldhash::fast::FixedState;
 
-use crate::{Contact, ContactId, Event, Head, Identifier, Identities, Members, Tables, Timestamp, apply};
+use crate::refusals::Refusals;
+use crate::{
+    Change, Contact, ContactId, Event, Head, Identifier, Identities, Members, Policy, RecordedRefusal,
+    SeenIdentifier, Tables, Timestamp, apply,
+};
 
 /// A batch is bounded, and so is what values that collide could cost in it: a quick hash will do.
 type Map<Key, Value> = HashMap<Key, Value, FixedState>;
@@ -21,6 +25,8 @@ pub(crate) struct Draft<'stored, I: Identities + ?Sized> {
     survivors: Map<ContactId, ContactId>,
     /// What makes up each identity that this batch changed, by its primary.
     changed: Map<ContactId, Parts>,
+    /// What this batch was refused.
+    refusals: Refusals,
 }
 
 /// A contact that the batch made.
@@ -28,6 +34,7 @@ struct Made {
     created_at: Timestamp,
     primary: ContactId,
     brought: Vec<Identifier>,
+    bears: Vec<Identifier>,
 }
 
 /// An identity in pieces.
@@ -47,6 +54,7 @@ impl<'stored, I: Identities + ?Sized> Draft<'stored, I> {
             owners: Map::default(),
             survivors: Map::default(),
             changed: Map::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -62,6 +70,11 @@ impl<'stored, I: Identities + ?Sized> Draft<'stored, I> {
             primary = *survivor;
         }
         primary
+    }
+
+    /// The primaries of the stored identities in the identity of a primary.
+    fn stored_parts(&self, primary: ContactId) -> &[ContactId] {
+        self.changed.get(&primary).map_or(&[], |parts| &parts.stored)
     }
 
     /// The pieces of a primary's identity; before any change, what is stored of it.
@@ -103,6 +116,34 @@ impl<I: Identities + ?Sized> Identities for Draft<'_, I> {
             members.add(made.created_at, *id, made.brought.iter().cloned());
         }
     }
+
+    fn bears(&self, primary: ContactId, identifier: &Identifier) -> bool {
+        let Some(parts) = self.changed.get(&primary) else { return self.stored.bears(primary, identifier) };
+        parts.stored.iter().any(|stored| self.stored.bears(*stored, identifier))
+            || parts.made.iter().any(|made| self.made[made].bears.contains(identifier))
+    }
+
+    fn policy(&self) -> Option<&Policy> {
+        self.stored.policy()
+    }
+
+    fn kept_apart(&self, one: ContactId, other: ContactId) -> bool {
+        let changed = |primary| self.changed.contains_key(&primary) || self.made.contains_key(&primary);
+        let one = if changed(one) { self.stored_parts(one) } else { &[one] };
+        let other = if changed(other) { self.stored_parts(other) } else { &[other] };
+        one.iter().any(|one| other.iter().any(|other| self.stored.kept_apart(*one, *other)))
+    }
+
+    fn refusals(&self, evidence: &[SeenIdentifier]) -> Vec<RecordedRefusal> {
+        let mut found = self.stored.refusals(evidence);
+        for refusal in &mut found {
+            refusal.identities.iter_mut().for_each(|primary| *primary = self.survivor(*primary));
+            refusal.identities.sort_unstable();
+            refusal.identities.dedup();
+        }
+        found.extend(self.refusals.of(evidence, |primary| self.survivor(primary)));
+        found
+    }
 }
 
 impl<I: Identities + ?Sized> Tables for Draft<'_, I> {
@@ -110,7 +151,8 @@ impl<I: Identities + ?Sized> Tables for Draft<'_, I> {
 
     fn insert_contact(&mut self, contact: Contact) -> Result<(), Infallible> {
         let (id, primary) = (contact.id, contact.primary());
-        self.made.insert(id, Made { created_at: contact.created_at, primary, brought: Vec::new() });
+        let bears = contact.identifiers;
+        self.made.insert(id, Made { created_at: contact.created_at, primary, brought: Vec::new(), bears });
         self.parts(primary).made.push(id);
         Ok(())
     }
@@ -130,6 +172,24 @@ impl<I: Identities + ?Sized> Tables for Draft<'_, I> {
         parts.stored.extend(moved.stored);
         parts.made.extend(moved.made);
         self.survivors.insert(former, survivor);
+        Ok(())
+    }
+
+    fn change(&mut self, change: Change<'_>, _: Timestamp) -> Result<(), Infallible> {
+        match change {
+            Change::Refuse { sequence, evidence, identities } => {
+                self.refusals.record(sequence, evidence, identities);
+            }
+            Change::Part { .. }
+            | Change::Own(_)
+            | Change::Disown(_)
+            | Change::KeepApart(_)
+            | Change::Lift(_)
+            | Change::Settle(_)
+            | Change::Delete { .. }
+            | Change::Erase(_)
+            | Change::Govern(_) => unreachable!("no observation corrects, deletes or governs"),
+        }
         Ok(())
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    Changed, ContactId, IdentifierKind, KeyFacts, Precedence, SeenIdentifier, Timestamp, WorkspaceFacts,
+    Changed, ContactId, Correction, IdentifierKind, Judgement, KeyFacts, Origin, Ownership, Policy,
+    Precedence, RefoldedContact, Rule, SeenIdentifier, Timestamp, WorkspaceFacts,
 };
 
 /// The place of an event in its workspace's log, counted from 1 without gaps.
@@ -61,6 +62,8 @@ pub struct Event {
     pub caused_by: Actor,
     /// The identifiers of the observation, canonical and as sent, in the order of kinds.
     pub evidence: Vec<SeenIdentifier>,
+    /// What was said of where and when that was seen.
+    pub origin: Option<Arc<Origin>>,
     /// What it changed, in enough detail to change it again without deciding anything.
     pub outcome: Outcome,
 }
@@ -90,6 +93,68 @@ pub enum Outcome {
         former_primaries: Vec<ContactId>,
         /// The new secondary, if the observation also brought something new.
         contact: Option<NewContact>,
+    },
+    /// A rule kept an observation from joining identities, or from giving one all that it brought.
+    Refused {
+        /// The first rule that it broke.
+        rule: Rule,
+        /// The primaries of the identities concerned, oldest first.
+        identities: Vec<ContactId>,
+        /// The primary of the identity that is answered.
+        home: ContactId,
+        /// Primaries that became one with it all the same, because only a value was refused: oldest first.
+        former_primaries: Vec<ContactId>,
+        /// What was attached all the same.
+        contact: Option<NewContact>,
+    },
+    /// A merge or an attachment was undone.
+    Undone {
+        /// The event that was undone.
+        event: Sequence,
+        /// What that changed.
+        correction: Box<Correction>,
+    },
+    /// Contacts left their identity by hand.
+    Split(Box<Correction>),
+    /// Identities became one by hand.
+    Joined(Box<Correction>),
+    /// A refusal was reviewed.
+    Reviewed {
+        /// The refusal.
+        review: Sequence,
+        /// What the reviewer decided.
+        judgement: Judgement,
+        /// What that changed.
+        correction: Box<Correction>,
+    },
+    /// A contact was deleted. Its values stay in the log.
+    Deleted {
+        /// Which one.
+        contact: ContactId,
+        /// The primary of what remains, where the contact was that.
+        rest: Option<ContactId>,
+        /// What it owned.
+        lost: Vec<Ownership>,
+        /// Which of that another contact of the identity owns now: the oldest that bears it.
+        gained: Vec<Ownership>,
+    },
+    /// A person was erased: these contacts bear nothing any more. No value.
+    Erased {
+        /// All contacts of the identity, deleted ones too, by number.
+        contacts: Vec<ContactId>,
+        /// What they owned, which is free now.
+        lost: Vec<Ownership>,
+    },
+    /// Another policy holds for what comes after.
+    PolicyChanged(Box<Changed<Policy>>),
+    /// Another policy holds, and the recorded observations were decided again under it.
+    Refolded {
+        /// The policies.
+        policy: Box<Changed<Policy>>,
+        /// Rows that observations need under it, by number; made before anything moves.
+        contacts: Vec<RefoldedContact>,
+        /// What changed.
+        correction: Box<Correction>,
     },
     /// A row of the original service's table became a contact of ours.
     Adopted {
@@ -153,6 +218,49 @@ impl std::fmt::Debug for UnborneText {
     }
 }
 
+impl Outcome {
+    /// The contact that the event made of its evidence, if it made one.
+    pub fn contact(&self) -> Option<&NewContact> {
+        match self {
+            Self::Created { contact } | Self::Attached { contact, .. } | Self::Adopted { contact, .. } => {
+                Some(contact)
+            }
+            Self::Merged { contact, .. } | Self::Refused { contact, .. } => contact.as_ref(),
+            Self::Undone { .. }
+            | Self::Split(_)
+            | Self::Joined(_)
+            | Self::Reviewed { .. }
+            | Self::Deleted { .. }
+            | Self::Erased { .. }
+            | Self::PolicyChanged(_)
+            | Self::Refolded { .. }
+            | Self::KeyChanged(_)
+            | Self::WorkspaceChanged(_) => None,
+        }
+    }
+
+    /// What a correction or a refold changed.
+    pub fn correction(&self) -> Option<&Correction> {
+        match self {
+            Self::Undone { correction, .. }
+            | Self::Split(correction)
+            | Self::Joined(correction)
+            | Self::Reviewed { correction, .. }
+            | Self::Refolded { correction, .. } => Some(correction),
+            Self::Created { .. }
+            | Self::Attached { .. }
+            | Self::Merged { .. }
+            | Self::Refused { .. }
+            | Self::Deleted { .. }
+            | Self::Erased { .. }
+            | Self::PolicyChanged(_)
+            | Self::Adopted { .. }
+            | Self::KeyChanged(_)
+            | Self::WorkspaceChanged(_) => None,
+        }
+    }
+}
+
 /// A contact that an event made. It bears all of the event's evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewContact {
@@ -163,15 +271,32 @@ pub struct NewContact {
 }
 
 impl Event {
-    /// The word for what happened: `created`, `attached`, `merged`, `adopted`, `keyChanged` or `workspaceChanged`.
+    /// The word for what happened: `created`, `attached`, `merged`, `refused` and so on, as SEMANTICS lists them.
     pub fn kind(&self) -> &'static str {
         match self.outcome {
             Outcome::Created { .. } => "created",
             Outcome::Attached { .. } => "attached",
             Outcome::Merged { .. } => "merged",
+            Outcome::Refused { .. } => "refused",
+            Outcome::Undone { .. } => "undone",
+            Outcome::Split(_) => "split",
+            Outcome::Joined(_) => "joined",
+            Outcome::Reviewed { .. } => "reviewed",
+            Outcome::Deleted { .. } => "deleted",
+            Outcome::Erased { .. } => "erased",
+            Outcome::PolicyChanged(_) => "policyChanged",
+            Outcome::Refolded { .. } => "refolded",
             Outcome::Adopted { .. } => "adopted",
             Outcome::KeyChanged(_) => "keyChanged",
             Outcome::WorkspaceChanged(_) => "workspaceChanged",
         }
+    }
+
+    /// The contacts that it made, each with the evidence that it bears.
+    pub fn made(&self) -> impl Iterator<Item = (ContactId, &[SeenIdentifier])> {
+        let refolded: &[RefoldedContact] =
+            if let Outcome::Refolded { contacts, .. } = &self.outcome { contacts } else { &[] };
+        let seen = self.outcome.contact().map(|contact| (contact.id, &self.evidence[..]));
+        seen.into_iter().chain(refolded.iter().map(|contact| (contact.id, &contact.evidence[..])))
     }
 }

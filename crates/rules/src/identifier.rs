@@ -7,6 +7,9 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{DeclaredKind, Email, IdentifierKind, InvalidEmail, InvalidPhone, Phone};
 
+/// Begins the token of an erased value. No canonical value begins with a space.
+const ERASED: &str = " erased ";
+
 /// A kind and a canonical value; two that are equal belong to the same person.
 ///
 /// Prints redacted: the kind, never the value.
@@ -46,6 +49,26 @@ impl Identifier {
     /// The value is not parsed again: the rules of the day when it was written made it canonical.
     pub fn from_stored(kind: IdentifierKind, value: &str) -> Self {
         Self { kind, value: value.into() }
+    }
+
+    /// What stands in events where an erased value was: the same for all events of a person, and no value that can be.
+    ///
+    /// `token`: random, and derived from nothing.
+    ///
+    /// ```
+    /// use selfsame_rules::{Identifier, IdentifierKind};
+    ///
+    /// let erased = Identifier::erased(IdentifierKind::Email, "6f1c");
+    /// assert!(erased.is_erased());
+    /// assert!(!Identifier::from_stored(IdentifierKind::Email, "doc@hill.edu").is_erased());
+    /// ```
+    pub fn erased(kind: IdentifierKind, token: &str) -> Self {
+        Self { kind, value: format!("{ERASED}{token}").into() }
+    }
+
+    /// Whether a value was here that is erased.
+    pub fn is_erased(&self) -> bool {
+        self.value.starts_with(ERASED)
     }
 
     /// What sort of identifier it is.

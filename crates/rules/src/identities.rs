@@ -1,6 +1,10 @@
 //! What a decision looks at: identities, whichever way they are held.
 
-use crate::{ContactId, Event, Head, Identifier, Outcome, Timestamp};
+use std::collections::BTreeMap;
+
+use crate::{
+    ContactId, Event, Head, Identifier, IdentifierKind, Policy, RecordedRefusal, SeenIdentifier, Timestamp,
+};
 
 /// Identities that a decision can look at: at least every one that owns an identifier of the batch, whole.
 ///
@@ -21,6 +25,34 @@ pub trait Identities {
 
     /// Adds the contacts of the primary's identity, oldest first, to `members`.
     fn members(&self, primary: ContactId, members: &mut Members);
+
+    /// Whether a contact of the primary's identity bears the identifier, whoever owns it.
+    fn bears(&self, primary: ContactId, identifier: &Identifier) -> bool;
+
+    /// How many identifiers of each kind the primary's identity owns.
+    fn owned_kinds(&self, primary: ContactId) -> BTreeMap<IdentifierKind, usize> {
+        let (mut members, mut counts) = (Members::default(), BTreeMap::new());
+        self.members(primary, &mut members);
+        for identifier in members.iter().flat_map(|(_, _, owned)| owned) {
+            *counts.entry(identifier.kind().clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The workspace's policy; `None` while that is the default one.
+    fn policy(&self) -> Option<&Policy> {
+        None
+    }
+
+    /// Whether a correction or a review keeps the identities of two primaries apart.
+    fn kept_apart(&self, _one: ContactId, _other: ContactId) -> bool {
+        false
+    }
+
+    /// The recorded refusals of exactly this evidence, in any order.
+    fn refusals(&self, _evidence: &[SeenIdentifier]) -> Vec<RecordedRefusal> {
+        Vec::new()
+    }
 }
 
 /// The contacts of an identity, each with the identifiers that no older one brought.
@@ -84,15 +116,7 @@ impl Members {
 impl Head {
     /// Where the log stands after `event`, which is its next.
     pub fn after(self, event: &Event) -> Self {
-        let given = match &event.outcome {
-            Outcome::Created { contact }
-            | Outcome::Attached { contact, .. }
-            | Outcome::Merged { contact: Some(contact), .. }
-            | Outcome::Adopted { contact, .. } => Some(contact.id),
-            Outcome::Merged { contact: None, .. } | Outcome::KeyChanged(_) | Outcome::WorkspaceChanged(_) => {
-                None
-            }
-        };
+        let given = event.made().last().map(|(contact, _)| contact);
         Self {
             last_sequence: event.sequence,
             last_contact: self.last_contact.max(given.unwrap_or(self.last_contact)),

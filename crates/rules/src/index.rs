@@ -2,17 +2,20 @@
 //! the disk, and for decisions on many observations at once.
 
 mod contacts;
+mod correct;
 mod reconcile;
 mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contacts::{Borne, Contacts, Place};
 use values::{Hash, Values};
 
+use crate::apart::KeptApart;
+use crate::refusals::Refusals;
 use crate::{
-    Contact, ContactId, Event, Head, Identifier, IdentifierKind, Identities, Incoherent, Members, Tables,
-    Timestamp, apply,
+    Change, Contact, ContactId, Event, Head, Identifier, IdentifierKind, Identities, Incoherent, Members,
+    Policy, RecordedRefusal, SeenIdentifier, Tables, Timestamp, apply,
 };
 
 /// A contact as an index takes it from a store: its place among the others. What it bears is told beside it.
@@ -43,7 +46,7 @@ pub struct StoredContact {
 /// }
 /// let again = decide(&index, &seen, Timestamp::from_milliseconds(2));
 /// assert!(again.events.is_empty());
-/// assert_eq!(again.answers, plan.answers);
+/// assert_eq!(again.answers[0].identity, plan.answers[0].identity);
 /// ```
 #[derive(Debug)]
 pub struct IdentityIndex {
@@ -54,6 +57,12 @@ pub struct IdentityIndex {
     values: Values,
     /// The kinds by their numbers: email, phone, and then the declared ones as they came.
     kinds: Vec<IdentifierKind>,
+    /// Contacts that were deleted or erased since they came.
+    gone: BTreeSet<ContactId>,
+    /// `None` while it is the default one.
+    policy: Option<Policy>,
+    apart: KeptApart,
+    refusals: Refusals,
 }
 
 /// More than an index can hold.
@@ -81,7 +90,17 @@ impl IdentityIndex {
     pub fn new(head: Head, seed: u64) -> Self {
         let kinds = vec![IdentifierKind::Email, IdentifierKind::Phone];
         let (contacts, deleted) = (Contacts::default(), BTreeMap::new());
-        Self { head, contacts, deleted, values: Values::new(seed), kinds }
+        Self {
+            head,
+            contacts,
+            deleted,
+            values: Values::new(seed),
+            kinds,
+            gone: BTreeSet::new(),
+            policy: None,
+            apart: KeptApart::default(),
+            refusals: Refusals::default(),
+        }
     }
 
     /// Adds a stored contact: what it bears, in the order of kinds, and whether it owns that.
@@ -130,9 +149,16 @@ impl IdentityIndex {
         Ok(())
     }
 
+    /// Finds refusals by what is left of their evidence, where values were erased from their events.
+    pub fn rewrite_refusals<'event>(&mut self, rewritten: impl IntoIterator<Item = &'event Event>) {
+        for event in rewritten {
+            self.refusals.rewrite(event.sequence, &event.evidence);
+        }
+    }
+
     /// How many live contacts there are.
     pub fn len(&self) -> usize {
-        self.contacts.count()
+        self.contacts.count() - self.gone.len()
     }
 
     /// Whether there are none.
@@ -257,6 +283,28 @@ impl Identities for IdentityIndex {
             members.add(self.contacts.created_at(place), self.contacts.id(place), brought);
         }
     }
+
+    fn bears(&self, primary: ContactId, identifier: &Identifier) -> bool {
+        let number = self.known_number_of(identifier.kind());
+        let Some(value) = number.and_then(|number| self.values.find(number, identifier.value())) else {
+            return false;
+        };
+        self.contacts
+            .identity(self.told(primary))
+            .any(|place| self.contacts.borne(place).any(|borne| borne == value))
+    }
+
+    fn policy(&self) -> Option<&Policy> {
+        self.policy.as_ref()
+    }
+
+    fn kept_apart(&self, one: ContactId, other: ContactId) -> bool {
+        !self.apart.is_empty() && self.apart.between(self.followers(one), self.followers(other))
+    }
+
+    fn refusals(&self, evidence: &[SeenIdentifier]) -> Vec<RecordedRefusal> {
+        self.refusals.of(evidence, |contact| self.primary_now(contact))
+    }
 }
 
 impl Tables for IdentityIndex {
@@ -286,5 +334,9 @@ impl Tables for IdentityIndex {
 
     fn relink(&mut self, former: ContactId, survivor: ContactId, _: Timestamp) -> Result<(), Incoherent> {
         self.move_to(former, survivor)
+    }
+
+    fn change(&mut self, change: Change<'_>, _: Timestamp) -> Result<(), Incoherent> {
+        self.carry_out_change(change)
     }
 }

@@ -33,6 +33,9 @@ impl Head {
 
 /// The live contacts of every identity that a batch touches, and who owns the batch's identifiers.
 ///
+/// It is for a workspace of the default policy in which nothing was ever corrected, refused or deleted: there, what a
+/// contact bears is owned within its identity. Of any other, a [`crate::Register`] is made.
+///
 /// [`Neighbourhood::new`] refuses rows that can't be: a decision on half an identity would be wrong for good.
 ///
 /// ```
@@ -114,6 +117,10 @@ impl Identities for Neighbourhood {
             let brought = borne.iter().filter(|identifier| seen.insert(*identifier));
             members.add(*created_at, *id, brought.cloned());
         }
+    }
+
+    fn bears(&self, primary: ContactId, identifier: &Identifier) -> bool {
+        self.identities[&primary].iter().any(|(_, id)| self.contacts[id].identifiers.contains(identifier))
     }
 }
 

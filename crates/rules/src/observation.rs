@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Actor, Identifier, IdentifierKind, InvalidIdentifier};
+use crate::{Actor, Identifier, IdentifierKind, InvalidIdentifier, Timestamp};
 
 /// An identifier together with the text that it was read from.
 ///
@@ -19,6 +19,7 @@ pub struct SeenIdentifier {
     identifier: Identifier,
     /// `None` when it was sent in its canonical spelling, which is the common case.
     as_sent: Option<Arc<str>>,
+    verified: bool,
 }
 
 impl SeenIdentifier {
@@ -35,7 +36,17 @@ impl SeenIdentifier {
     /// What a store reads back; `as_sent` is `None` where the canonical spelling was sent.
     pub fn from_stored(identifier: Identifier, as_sent: Option<&str>) -> Self {
         let as_sent = as_sent.filter(|text| *text != identifier.value()).map(Arc::from);
-        Self { identifier, as_sent }
+        Self { identifier, as_sent, verified: false }
+    }
+
+    /// The same, marked as verified by whoever observed it: the person was shown to hold it.
+    pub fn verified(self) -> Self {
+        Self { verified: true, ..self }
+    }
+
+    /// Whether it was marked as verified, which the kinds that a policy names as claims need to link.
+    pub fn is_verified(&self) -> bool {
+        self.verified
     }
 
     /// The canonical identifier.
@@ -55,6 +66,15 @@ impl std::fmt::Debug for SeenIdentifier {
     }
 }
 
+/// Where and when something was seen, in the words of whoever sent it. It decides nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// When it was seen, by another clock than the log's.
+    pub observed_at: Option<Timestamp>,
+    /// Where: a name of a shop, a file, a form.
+    pub source: Option<Box<str>>,
+}
+
 /// The identifiers of one request: at least one, at most one per kind, in the order of kinds.
 ///
 /// ```
@@ -70,6 +90,7 @@ impl std::fmt::Debug for SeenIdentifier {
 pub struct Observation {
     seen: Vec<SeenIdentifier>,
     caused_by: Actor,
+    origin: Option<Arc<Origin>>,
 }
 
 impl Observation {
@@ -90,7 +111,7 @@ impl Observation {
         if seen.windows(2).any(|pair| pair[0].identifier.kind() == pair[1].identifier.kind()) {
             return Err(InvalidObservation::RepeatedKind);
         }
-        Ok(Self { seen, caused_by })
+        Ok(Self { seen, caused_by, origin: None })
     }
 
     /// The canonical identifiers, in the order of kinds.
@@ -101,6 +122,18 @@ impl Observation {
     /// The identifiers with their texts as sent: the evidence of the event that this may cause.
     pub fn seen(&self) -> &[SeenIdentifier] {
         &self.seen
+    }
+
+    /// The same, with what was said of where and when it was seen.
+    #[must_use]
+    pub fn with_origin(self, origin: Origin) -> Self {
+        let origin = (origin != Origin::default()).then(|| Arc::new(origin));
+        Self { origin, ..self }
+    }
+
+    /// What was said of where and when it was seen.
+    pub fn origin(&self) -> Option<&Arc<Origin>> {
+        self.origin.as_ref()
     }
 
     /// Who or what brought the observation.

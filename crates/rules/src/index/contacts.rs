@@ -138,6 +138,13 @@ impl Contacts {
         self.chain(survivor, &members);
     }
 
+    /// Makes these, oldest first, an identity of their own; what they were of must be made anew too.
+    pub(super) fn regroup(&mut self, members: &[Place]) {
+        if let Some(primary) = members.first() {
+            self.chain(*primary, members);
+        }
+    }
+
     /// The contacts of an identity, oldest first.
     pub(super) fn identity(&self, primary: Place) -> impl Iterator<Item = Place> {
         std::iter::successors(Some(primary), |place| {

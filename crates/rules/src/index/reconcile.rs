@@ -38,12 +38,17 @@ impl IdentityIndex {
     /// # Errors
     ///
     /// [`Incoherent`] if the index can't hold what is new. The observations before that are followed.
+    ///
+    /// # Panics
+    ///
+    /// If the workspace has a policy of its own or something kept apart, which only [`crate::decide`] heeds.
     pub fn reconcile<'text, Values: AsRef<[(&'text IdentifierKind, &'text str)]>>(
         &mut self,
         observations: &[Values],
         clock: Timestamp,
         mut each: impl FnMut(Option<Outcome>, ContactId),
     ) -> Result<(), Incoherent> {
+        assert!(self.is_plain(), "what a rule could refuse is decided one by one");
         let mut sought = Vec::new();
         for batch in observations.chunks(IN_ADVANCE) {
             self.look_up_in_advance(batch, &mut sought)?;
@@ -126,8 +131,19 @@ impl IdentityIndex {
                 }
                 (Some(*survivor), contact.as_ref())
             }
-            Outcome::Adopted { .. } | Outcome::KeyChanged(_) | Outcome::WorkspaceChanged(_) => {
-                unreachable!("no observation adopts or administers")
+            Outcome::Refused { .. }
+            | Outcome::Undone { .. }
+            | Outcome::Split(_)
+            | Outcome::Joined(_)
+            | Outcome::Reviewed { .. }
+            | Outcome::Deleted { .. }
+            | Outcome::Erased { .. }
+            | Outcome::PolicyChanged(_)
+            | Outcome::Refolded { .. }
+            | Outcome::Adopted { .. }
+            | Outcome::KeyChanged(_)
+            | Outcome::WorkspaceChanged(_) => {
+                unreachable!("an observation that no rule binds creates, attaches or merges")
             }
         };
         let Some(NewContact { id, owns }) = contact else { return Ok(()) };

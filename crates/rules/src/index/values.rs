@@ -115,6 +115,11 @@ impl Values {
         self.pages[page][at..at + 4].copy_from_slice(&owner.to_le_bytes());
     }
 
+    /// Takes a value's owner away.
+    pub(super) fn free(&mut self, value: ValueRef) {
+        self.set_owner(value, NOBODY);
+    }
+
     /// The value of that kind and text, which have that hash, if it is there.
     pub(super) fn find_hashed(&self, hash: Hash, kind: u8, text: &str) -> Option<ValueRef> {
         let found = self.shards[hash.shard]
