@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use selfsame_rules::{Event, Head, KeyFacts, Name, Timestamp, WorkspaceFacts};
+use selfsame_rules::{Event, Head, KeyFacts, Name, Sequence, Timestamp, WorkspaceFacts};
 
 use crate::WorkspaceKey;
 
@@ -109,6 +109,8 @@ pub struct WorkspaceRow {
     pub former_names: FormerNames,
     /// What is in it.
     pub counts: Counts,
+    /// The event since which its policy holds; 0 for the default policy from the first.
+    pub policy_since: Sequence,
     /// Whether, of an erased one, all rows are gone.
     pub swept: bool,
 }

@@ -4,11 +4,15 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use selfsame_rules::{Contact, ContactId, Event, Identifier, Tables, Timestamp, apply};
+use selfsame_rules::{
+    Change, Contact, ContactId, Event, Identifier, Outcome, SeenIdentifier, Sequence, Tables, Timestamp,
+    apply,
+};
 
 use crate::Counts;
 
-/// The net effect of events on the tables.
+/// The net effect of observations' events on the tables. A person's correction is alone in its transaction, and is carried
+/// out change by change ([`crate::Corrected`]).
 ///
 /// ```
 /// use selfsame_rules::{
@@ -30,6 +34,12 @@ pub struct Changes {
     pub owners: Vec<(Identifier, ContactId)>,
     /// Former primaries that are stored already, and where they and all that linked to them now link, since when.
     pub moved: BTreeMap<ContactId, (ContactId, Timestamp)>,
+    /// The event that made each new contact.
+    pub made_by: BTreeMap<ContactId, Sequence>,
+    /// Contacts that an event concerns and didn't make.
+    pub concerned: Vec<(ContactId, Sequence)>,
+    /// What was refused, by the refusal's event.
+    pub refused: Vec<(Sequence, Vec<SeenIdentifier>)>,
 }
 
 impl Changes {
@@ -38,6 +48,8 @@ impl Changes {
         let mut changes = Self::default();
         for event in events {
             let Ok(()) = apply(event, &mut changes);
+            changes.made_by.extend(event.outcome.contact().map(|contact| (contact.id, event.sequence)));
+            changes.concerned.extend(concerned(event));
         }
         changes
     }
@@ -54,6 +66,25 @@ impl Changes {
     pub fn last_contact(&self) -> Option<ContactId> {
         self.contacts.keys().next_back().copied()
     }
+}
+
+/// The contacts by which an event is found, besides the one that it made.
+///
+/// That an observation attached a contact, or a row was adopted, is found by that contact: it is of the identity, or was
+/// taken from it by an event that names one of each side.
+pub(crate) fn concerned(event: &Event) -> Vec<(ContactId, Sequence)> {
+    if matches!(
+        event.outcome,
+        Outcome::Created { .. }
+            | Outcome::Attached { .. }
+            | Outcome::Adopted { .. }
+            | Outcome::PolicyChanged(_)
+    ) {
+        return Vec::new();
+    }
+    let made = event.outcome.contact().map(|contact| contact.id);
+    let others = event.contacts().into_iter().filter(|contact| Some(*contact) != made);
+    others.map(|contact| (contact, event.sequence)).collect()
 }
 
 impl Tables for Changes {
@@ -81,6 +112,24 @@ impl Tables for Changes {
         // A new contact is written with its final link, and no stored row can link to it yet.
         if !self.contacts.contains_key(&former) {
             self.moved.insert(former, (survivor, at));
+        }
+        Ok(())
+    }
+
+    fn change(&mut self, change: Change<'_>, _: Timestamp) -> Result<(), Infallible> {
+        match change {
+            Change::Refuse { sequence, evidence, identities: _ } => {
+                self.refused.push((sequence, evidence.to_vec()));
+            }
+            Change::Part { .. }
+            | Change::Own(_)
+            | Change::Disown(_)
+            | Change::KeepApart(_)
+            | Change::Lift(_)
+            | Change::Settle(_)
+            | Change::Delete { .. }
+            | Change::Erase(_)
+            | Change::Govern(_) => unreachable!("no observation corrects, deletes or governs"),
         }
         Ok(())
     }

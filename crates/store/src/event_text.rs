@@ -4,22 +4,31 @@
 //! Deliberately absent: the columns beside them (sequence, time, kind, cause), which each store has as such.
 
 mod administration;
+mod adopted;
+mod correction;
+mod observation;
+mod policy;
 
-use std::borrow::Cow;
+use std::sync::Arc;
 
 use selfsame_rules::{
-    Actor, AdoptedFrom, ContactId, Event, Identifier, IdentifierKind, NewContact, Outcome, Precedence,
-    SeenIdentifier, Sequence, Timestamp, UnborneText,
+    Actor, ContactId, Event, Identifier, IdentifierKind, Outcome, Policy, Sequence, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use administration::{KeyChangedText, WorkspaceChangedText};
+use adopted::{AdoptedText, source, source_text};
+use correction::{
+    CorrectionText, DeletedText, ErasedText, ReviewedText, RuleText, UndoneText, contacts, numbers,
+};
+use observation::{
+    AttachedText, CreatedText, MergedText, RefusedText, contact, contact_text, evidence, evidence_text,
+    origin, origin_text,
+};
+use policy::{PolicyChangedText, PolicyText, RefoldedText};
 
 /// The version of the shapes below.
 pub const FORMAT: i64 = 1;
-
-/// The only table that rows are adopted from.
-const ADOPTED_TABLE: &str = "Contact";
 
 /// An event as a row of the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +47,8 @@ pub struct EventRow {
     pub evidence: String,
     /// Depends on the kind: `{"contact":{"id":1,"owns":["email"]}}`, for example.
     pub outcome: String,
+    /// `{"observedAt":1700000000000,"source":"till 4"}`, each only if it was said; nothing where neither was.
+    pub origin: Option<String>,
 }
 
 /// A row of the log that this version can't read.
@@ -52,7 +63,7 @@ pub enum UnreadableEvent {
     /// Its text is not what its format and kind say. Where and why, but not what: that could be a value.
     #[error("its {column} can't be read (line {line}, column {at})")]
     Malformed {
-        /// `evidence` or `outcome`.
+        /// `evidence`, `outcome`, `origin` or `policy`.
         column: &'static str,
         /// Where in that text, from 1.
         line: usize,
@@ -65,82 +76,12 @@ pub enum UnreadableEvent {
     /// It holds the name of a key, a workspace or a scope that can't be one.
     #[error("it holds a name that can't be one")]
     InvalidName,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct EvidenceText<'text> {
-    #[serde(borrow)]
-    kind: Cow<'text, str>,
-    #[serde(borrow)]
-    value: Cow<'text, str>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
-    as_sent: Option<Cow<'text, str>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct CreatedText<'text> {
-    #[serde(borrow)]
-    contact: ContactText<'text>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct AttachedText<'text> {
-    primary: i64,
-    #[serde(borrow)]
-    contact: ContactText<'text>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MergedText<'text> {
-    survivor: i64,
-    former_primaries: Vec<i64>,
-    #[serde(borrow, skip_serializing_if = "Option::is_none", default)]
-    contact: Option<ContactText<'text>>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct AdoptedText<'text> {
-    #[serde(borrow)]
-    contact: ContactText<'text>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    linked_to: Option<i64>,
-    updated_at: i64,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    deleted_at: Option<i64>,
-    observed_at: i64,
-    source: SourceText,
-}
-
-/// What stood in an adopted row.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct SourceText {
-    table: String,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    linked_id: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    link_precedence: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    updated_at: Option<i64>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    not_borne: Vec<LeftText>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct LeftText {
-    kind: String,
-    as_sent: String,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ContactText<'text> {
-    id: i64,
-    #[serde(borrow)]
-    owns: Vec<Cow<'text, str>>,
+    /// It holds a word where only some others may stand.
+    #[error("its {0} is none of those that there are")]
+    UnknownWord(&'static str),
+    /// It holds a policy that can't be one.
+    #[error("it holds a policy that can't be one")]
+    InvalidPolicy,
 }
 
 /// The row that records `event`.
@@ -162,15 +103,6 @@ struct ContactText<'text> {
 /// assert_eq!(read(&row).unwrap(), event);
 /// ```
 pub fn write(event: &Event) -> EventRow {
-    let evidence: Vec<EvidenceText<'_>> = event
-        .evidence
-        .iter()
-        .map(|seen| EvidenceText {
-            kind: seen.identifier().kind().name().into(),
-            value: seen.identifier().value().into(),
-            as_sent: seen.as_sent().map(Cow::from),
-        })
-        .collect();
     let outcome = match &event.outcome {
         Outcome::Created { contact } => text(&CreatedText { contact: contact_text(contact) }),
         Outcome::Attached { primary, contact } => {
@@ -178,9 +110,29 @@ pub fn write(event: &Event) -> EventRow {
         }
         Outcome::Merged { survivor, former_primaries, contact } => text(&MergedText {
             survivor: survivor.0,
-            former_primaries: former_primaries.iter().map(|former| former.0).collect(),
+            former_primaries: numbers(former_primaries),
             contact: contact.as_ref().map(contact_text),
         }),
+        Outcome::Refused { rule, identities, home, former_primaries, contact } => text(&RefusedText {
+            rule: RuleText::of(rule),
+            identities: numbers(identities),
+            home: home.0,
+            former_primaries: numbers(former_primaries),
+            contact: contact.as_ref().map(contact_text),
+        }),
+        Outcome::Undone { event, correction } => text(&UndoneText::of(*event, correction)),
+        Outcome::Split(correction) | Outcome::Joined(correction) => text(&CorrectionText::of(correction)),
+        Outcome::Reviewed { review, judgement, correction } => {
+            text(&ReviewedText::of(*review, *judgement, correction))
+        }
+        Outcome::Deleted { contact, rest, lost, gained } => {
+            text(&DeletedText::of(*contact, *rest, lost, gained))
+        }
+        Outcome::Erased { contacts, lost } => text(&ErasedText::of(contacts, lost)),
+        Outcome::PolicyChanged(changed) => text(&PolicyChangedText::of(changed)),
+        Outcome::Refolded { policy, contacts, correction } => {
+            text(&RefoldedText::of(policy, contacts, correction))
+        }
         Outcome::Adopted { contact, linked_to, updated_at, deleted_at, observed_at, from } => {
             text(&AdoptedText {
                 contact: contact_text(contact),
@@ -200,8 +152,9 @@ pub fn write(event: &Event) -> EventRow {
         kind: event.kind().to_owned(),
         format: FORMAT,
         caused_by: event.caused_by.name().to_owned(),
-        evidence: text(&evidence),
+        evidence: evidence_text(&event.evidence),
         outcome,
+        origin: event.origin.as_deref().map(origin_text),
     }
 }
 
@@ -214,14 +167,6 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
     if row.format != FORMAT {
         return Err(UnreadableEvent::LaterFormat(row.format));
     }
-    let evidence: Vec<EvidenceText<'_>> = parse("evidence", &row.evidence)?;
-    let evidence = evidence
-        .iter()
-        .map(|seen| {
-            let identifier = Identifier::from_stored(kind(&seen.kind)?, &seen.value);
-            Ok(SeenIdentifier::from_stored(identifier, seen.as_sent.as_deref()))
-        })
-        .collect::<Result<_, _>>()?;
     let outcome = match row.kind.as_str() {
         "created" => {
             let created: CreatedText<'_> = parse("outcome", &row.outcome)?;
@@ -235,10 +180,45 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
             let merged: MergedText<'_> = parse("outcome", &row.outcome)?;
             Outcome::Merged {
                 survivor: ContactId(merged.survivor),
-                former_primaries: merged.former_primaries.into_iter().map(ContactId).collect(),
+                former_primaries: contacts(merged.former_primaries),
                 contact: merged.contact.as_ref().map(contact).transpose()?,
             }
         }
+        "refused" => {
+            let refused: RefusedText<'_> = parse("outcome", &row.outcome)?;
+            Outcome::Refused {
+                rule: refused.rule.read()?,
+                identities: contacts(refused.identities),
+                home: ContactId(refused.home),
+                former_primaries: contacts(refused.former_primaries),
+                contact: refused.contact.as_ref().map(contact).transpose()?,
+            }
+        }
+        "undone" => {
+            let (event, correction) = parse::<UndoneText>("outcome", &row.outcome)?.read()?;
+            Outcome::Undone { event, correction: Box::new(correction) }
+        }
+        "split" => Outcome::Split(Box::new(parse::<CorrectionText>("outcome", &row.outcome)?.read()?)),
+        "joined" => Outcome::Joined(Box::new(parse::<CorrectionText>("outcome", &row.outcome)?.read()?)),
+        "reviewed" => {
+            let reviewed = parse::<ReviewedText>("outcome", &row.outcome)?;
+            let (review, judgement, correction) = reviewed.read()?;
+            Outcome::Reviewed { review, judgement, correction: Box::new(correction) }
+        }
+        "deleted" => {
+            let deleted = parse::<DeletedText>("outcome", &row.outcome)?;
+            let (contact, rest, lost, gained) = deleted.read()?;
+            Outcome::Deleted { contact, rest, lost, gained }
+        }
+        "erased" => {
+            let (contacts, lost) = parse::<ErasedText>("outcome", &row.outcome)?.read()?;
+            Outcome::Erased { contacts, lost }
+        }
+        "policyChanged" => {
+            let changed = parse::<PolicyChangedText>("outcome", &row.outcome)?;
+            Outcome::PolicyChanged(Box::new(changed.read()?))
+        }
+        "refolded" => parse::<RefoldedText<'_>>("outcome", &row.outcome)?.read()?,
         "adopted" => {
             let adopted: AdoptedText<'_> = parse("outcome", &row.outcome)?;
             Outcome::Adopted {
@@ -264,12 +244,50 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
         sequence: Sequence(row.sequence),
         at: Timestamp::from_milliseconds(row.at_ms),
         caused_by: Actor::named(&row.caused_by),
-        evidence,
+        evidence: evidence(&row.evidence)?,
+        origin: row.origin.as_deref().map(origin).transpose()?.map(Arc::new),
         outcome,
     })
 }
 
-fn text(value: &impl Serialize) -> String {
+/// The text that a value has within the text of evidence: by it, a store finds where a value may stand.
+///
+/// ```
+/// use selfsame_rules::{Identifier, IdentifierKind};
+///
+/// let value = Identifier::from_stored(IdentifierKind::Email, "a\"b@c.d");
+/// assert_eq!(selfsame_store::event_text::value_text(&value), r#""a\"b@c.d""#);
+/// ```
+pub fn value_text(identifier: &Identifier) -> String {
+    text(identifier.value())
+}
+
+/// The text in which a workspace's own row holds its policy; none for the default one.
+///
+/// ```
+/// use selfsame_rules::{Policy, PolicyDocument};
+/// use selfsame_store::event_text::{policy_text, read_policy};
+///
+/// assert_eq!(policy_text(&Policy::default()), None);
+/// let document = PolicyDocument { contacts_max: Some(50), ..PolicyDocument::default() };
+/// let policy = Policy::read(&document).unwrap();
+/// let text = policy_text(&policy).unwrap();
+/// assert_eq!((text.as_str(), read_policy(&text).unwrap()), (r#"{"contactsMax":50}"#, policy));
+/// ```
+pub fn policy_text(policy: &Policy) -> Option<String> {
+    (!policy.is_default()).then(|| text(&PolicyText::of(policy)))
+}
+
+/// The policy that [`policy_text`] wrote.
+///
+/// # Errors
+///
+/// [`UnreadableEvent`] if it isn't one.
+pub fn read_policy(text: &str) -> Result<Policy, UnreadableEvent> {
+    parse::<PolicyText>("policy", text)?.read()
+}
+
+fn text<T: Serialize + ?Sized>(value: &T) -> String {
     serde_json::to_string(value).expect("strings, numbers and lists always make JSON")
 }
 
@@ -278,42 +296,6 @@ fn parse<'text, T: Deserialize<'text>>(column: &'static str, text: &'text str) -
         column,
         line: error.line(),
         at: error.column(),
-    })
-}
-
-fn contact_text(contact: &NewContact) -> ContactText<'_> {
-    ContactText { id: contact.id.0, owns: contact.owns.iter().map(|kind| kind.name().into()).collect() }
-}
-
-fn contact(text: &ContactText<'_>) -> Result<NewContact, UnreadableEvent> {
-    let owns = text.owns.iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
-    Ok(NewContact { id: ContactId(text.id), owns })
-}
-
-fn source_text(from: &AdoptedFrom) -> SourceText {
-    let not_borne = from.not_borne.iter().map(|text| LeftText {
-        kind: text.kind.name().to_owned(),
-        as_sent: text.as_sent.as_ref().to_owned(),
-    });
-    SourceText {
-        table: ADOPTED_TABLE.to_owned(),
-        linked_id: from.linked_id.map(|linked| linked.0),
-        link_precedence: from.precedence.as_ref().map(|precedence| precedence.word().to_owned()),
-        updated_at: from.updated_at.map(Timestamp::as_milliseconds),
-        not_borne: not_borne.collect(),
-    }
-}
-
-fn source(text: &SourceText) -> Result<AdoptedFrom, UnreadableEvent> {
-    let not_borne = text
-        .not_borne
-        .iter()
-        .map(|text| Ok(UnborneText { kind: kind(&text.kind)?, as_sent: text.as_sent.as_str().into() }));
-    Ok(AdoptedFrom {
-        linked_id: text.linked_id.map(ContactId),
-        precedence: text.link_precedence.as_deref().map(Precedence::from_word),
-        updated_at: text.updated_at.map(Timestamp::from_milliseconds),
-        not_borne: not_borne.collect::<Result<_, _>>()?,
     })
 }
 

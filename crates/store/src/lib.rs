@@ -1,8 +1,9 @@
 //! What every store promises, whatever the engine behind it.
 //!
 //! Here live the trait [`Store`] with its contract in words, its errors, and the texts in which all stores
-//! keep an event's evidence and outcome ([`event_text`]) and identifiers without a column ([`declared_text`]), and
-//! what events add up to ([`Changes`]), and who may do what ([`Access`]). Deliberately absent: any driver, any SQL, any decision. A decision comes in as
+//! keep an event's evidence and outcome ([`event_text`]) and identifiers without a column ([`declared_text`]),
+//! what events add up to ([`Changes`], [`Corrected`]), what is looked at for that and how ([`Recall`]), and who may do what
+//! ([`Access`]). Deliberately absent: any driver, any SQL, any decision. A decision comes in as
 //! a function and is called on what was loaded under the lock.
 //!
 //! # The contract
@@ -16,26 +17,38 @@
 //!    up to survive a `kill -9` and a power cut. When it returns an error that isn't
 //!    [`StoreError::OutcomeUnknown`], nothing of the plan is there.
 //! 5. **An empty plan writes nothing.** No row of the database changes.
-//! 6. **Access changes one at a time.** [`Store::administer`] holds the default workspace's lock, and then that of the
+//! 6. **Corrections likewise.** [`Store::correct`] is [`Store::write`] for what people decide: under the same lock, alone in
+//!    its transaction.
+//! 7. **Access changes one at a time.** [`Store::administer`] holds the default workspace's lock, and then that of the
 //!    workspace whose log it writes; otherwise as 3 to 5. An erased workspace is neither shown nor written.
 
 mod access;
 mod changes;
+mod corrected;
 pub mod declared_text;
 mod error;
 pub mod event_text;
+mod evidence_digest;
+mod recall;
+mod scrub;
+mod sought;
 
 use std::fmt;
 
 use async_trait::async_trait;
-use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Identities, Plan};
+use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Identities, Observation, Plan};
 use tokio::sync::mpsc;
 
 pub use access::{
     Access, AccessChange, AccessDecision, AccessEffect, Counts, FormerNames, KeyDigest, KeyRow, WorkspaceRow,
 };
 pub use changes::Changes;
+pub use corrected::Corrected;
 pub use error::StoreError;
+pub use evidence_digest::EvidenceDigest;
+pub use recall::{Decisions, Question, Recall, Recalled, Recalling, Reply};
+pub use scrub::{ErasedTexts, Scrubbed};
+pub use sought::Sought;
 
 /// The key of a workspace: a number that is never reused. Its name is a column.
 ///
@@ -68,31 +81,49 @@ pub type Look<'look> = dyn FnMut(&dyn Identities) + Send + 'look;
 /// decide to change nothing and give the answers all the same.
 pub type Decision = Box<dyn FnMut(&dyn Identities) -> Plan + Send>;
 
+/// A person's decision, called on what was looked at under the lock; nothing to correct is no fault.
+///
+/// It may be called more than once, as a [`Decision`] may. A commit whose answer was lost is looked up by the store.
+pub type CorrectionDecision = Box<dyn FnMut(&Recalled) -> Option<Corrected> + Send>;
+
 /// A place where contacts, the owners of identifiers and the event log are kept.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// Calls `look` once, on at least every identity that owns one of `identifiers`, whole, from one snapshot, and
-    /// without waiting for any write.
+    /// Calls `look` once, on at least every identity that owns an identifier of `observations`, whole, from one snapshot,
+    /// and without waiting for any write.
     async fn look(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
         look: &mut Look<'_>,
     ) -> Result<(), StoreError>;
 
-    /// Whether whatever it shows is the whole workspace, so that nobody need tell it identifiers: a decision may then
-    /// look for any.
+    /// Whether whatever it shows is the whole workspace, so that nobody need tell it observations: a decision may then
+    /// look for any identifier.
     fn shows_everything(&self) -> bool {
         false
     }
 
-    /// Locks the workspace, loads, decides, and makes the plan durable; returns the plan that was carried out.
+    /// Locks the workspace, loads what `observations` touch, decides, and makes the plan durable; returns the plan that was
+    /// carried out.
     async fn write(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
         decision: Decision,
     ) -> Result<Plan, StoreError>;
+
+    /// What `recall` asks for, from one snapshot, and without waiting for any write.
+    async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError>;
+
+    /// Locks the workspace, looks at what `recall` asks for, decides, and makes the correction durable; returns what was
+    /// carried out.
+    async fn correct(
+        &self,
+        workspace: WorkspaceKey,
+        recall: Recall,
+        decision: CorrectionDecision,
+    ) -> Result<Option<Corrected>, StoreError>;
 
     /// All workspaces and keys, from one snapshot.
     async fn access(&self) -> Result<Access, StoreError>;
@@ -113,6 +144,12 @@ pub trait Store: Send + Sync + 'static {
     /// Deletes some of what is left of an erased workspace, so that nobody else waits long; true when nothing is left
     /// but the events of its administration. Of a workspace that isn't erased it deletes nothing.
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError>;
+
+    /// Sees to it that nothing of whoever was erased is left in the store's files, and tells whether that holds. Where no
+    /// erasure waits for it, it costs nothing. What fails, or waits for a reader, is to be called again; a start does it too.
+    async fn scrub(&self) -> Result<Scrubbed, StoreError> {
+        Ok(Scrubbed::ByCommand)
+    }
 
     /// Sends everything that `what` names, from one snapshot, in bounded memory, in the order given there.
     ///

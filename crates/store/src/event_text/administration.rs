@@ -9,8 +9,8 @@ use super::UnreadableEvent;
 #[derive(Serialize, Deserialize)]
 pub(super) struct ChangedText<Facts> {
     #[serde(skip_serializing_if = "Option::is_none", default = "Option::default")]
-    before: Option<Facts>,
-    after: Facts,
+    pub(super) before: Option<Facts>,
+    pub(super) after: Facts,
 }
 
 pub(super) type KeyChangedText = ChangedText<KeyText>;
@@ -157,7 +157,8 @@ mod tests {
             (Outcome::WorkspaceChanged(Box::new(Changed { before: None, after: shop })), "workspaceChanged"),
         ] {
             let caused_by = Actor::named("admin");
-            let event = Event { sequence: Sequence(1), at, caused_by, evidence: Vec::new(), outcome };
+            let (sequence, evidence) = (Sequence(1), Vec::new());
+            let event = Event { sequence, at, caused_by, evidence, origin: None, outcome };
             let row = write(&event);
             assert_eq!(row.kind, kind);
             assert_eq!(read(&row).unwrap(), event, "{}", row.outcome);
