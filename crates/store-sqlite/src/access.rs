@@ -16,7 +16,8 @@ use crate::error::store_error;
 use crate::rows::unreadable;
 
 const WORKSPACES: &str = "SELECT workspace, name, last_sequence, last_contact_id, last_event_at_ms,
-        contact_count, identity_count, created_at_ms, erased_at_ms, swept_at_ms IS NOT NULL, former_names
+        contact_count, identity_count, created_at_ms, erased_at_ms, swept_at_ms IS NOT NULL, former_names,
+        policy_sequence
     FROM workspaces ORDER BY workspace";
 
 const KEYS: &str = "SELECT workspace, id, every_workspace, name, digest, scopes, requests_per_second,
@@ -50,7 +51,19 @@ const SWEEP_EVENTS: &str = "DELETE FROM events WHERE workspace = ?1
     AND sequence IN (SELECT sequence FROM events
         WHERE workspace = ?1 AND kind NOT IN ('keyChanged', 'workspaceChanged') ORDER BY sequence LIMIT ?2)";
 
-const SWEPT: &str = "UPDATE workspaces SET swept_at_ms = ?2, contact_count = 0, identity_count = 0
+const SWEEP_EVENT_CONTACTS: &str = "DELETE FROM event_contacts WHERE workspace = ?1
+    AND (contact_id, sequence) IN (SELECT contact_id, sequence FROM event_contacts
+        WHERE workspace = ?1 ORDER BY contact_id, sequence LIMIT ?2)";
+
+const SWEEP_KEPT_APART: &str = "DELETE FROM kept_apart WHERE workspace = ?1
+    AND (contact_id, sequence) IN (SELECT contact_id, sequence FROM kept_apart
+        WHERE workspace = ?1 ORDER BY contact_id, sequence LIMIT ?2)";
+
+const SWEEP_REFUSALS: &str = "DELETE FROM refusals WHERE workspace = ?1
+    AND sequence IN (SELECT sequence FROM refusals WHERE workspace = ?1 ORDER BY sequence LIMIT ?2)";
+
+const SWEPT: &str =
+    "UPDATE workspaces SET swept_at_ms = ?2, contact_count = 0, identity_count = 0, policy = NULL
     WHERE workspace = ?1";
 
 /// How many rows of a table one transaction sweeps: a few milliseconds.
@@ -81,6 +94,7 @@ fn workspace_row(row: &Row<'_>) -> rusqlite::Result<WorkspaceRow> {
         },
         former_names: FormerNames::from_text(row.get_ref(10)?.as_str()?).ok_or_else(|| unreadable(10))?,
         counts: Counts { contacts: row.get(5)?, identities: row.get(6)? },
+        policy_since: Sequence(row.get(11)?),
         swept: row.get(9)?,
     })
 }
@@ -189,7 +203,7 @@ fn sweep_some(connection: &mut Connection, workspace: WorkspaceKey) -> rusqlite:
     }
     let limit = i64::try_from(ROWS_AT_ONCE).unwrap_or(i64::MAX);
     let mut deleted = 0;
-    for statement in [SWEEP_CONTACTS, SWEEP_EVENTS] {
+    for statement in [SWEEP_CONTACTS, SWEEP_EVENTS, SWEEP_EVENT_CONTACTS, SWEEP_KEPT_APART, SWEEP_REFUSALS] {
         deleted += transaction.prepare_cached(statement)?.execute([workspace.0, limit])?;
     }
     if deleted == 0 {

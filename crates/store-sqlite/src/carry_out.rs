@@ -4,18 +4,23 @@ use std::collections::HashMap;
 
 use rusqlite::{Transaction, params};
 use selfsame_rules::{Contact, ContactId, Event, IdentifierKind, Sequence, Timestamp};
-use selfsame_store::{Changes, Counts, WorkspaceKey, declared_text, event_text};
+use selfsame_store::{Changes, Counts, EvidenceDigest, WorkspaceKey, declared_text, event_text};
 
 use crate::rows;
 
 pub(crate) const INSERT_EVENT: &str =
-    "INSERT INTO events (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    "INSERT INTO events (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome, origin)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 
 pub(crate) const INSERT_CONTACT: &str =
     "INSERT INTO contacts (workspace, id, email, phone, declared, linked_id,
-         created_at_ms, updated_at_ms, deleted_at_ms, owns_email, owns_phone, owns_declared)
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
+         created_at_ms, updated_at_ms, deleted_at_ms, owns_email, owns_phone, owns_declared, event_sequence)
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+
+pub(crate) const INSERT_EVENT_CONTACT: &str =
+    "INSERT INTO event_contacts (workspace, contact_id, sequence) VALUES (?1, ?2, ?3)";
+
+const INSERT_REFUSAL: &str = "INSERT INTO refusals (workspace, sequence, evidence) VALUES (?1, ?2, ?3)";
 
 pub(crate) const ADVANCE: &str = "UPDATE workspaces SET last_sequence = ?2, last_event_at_ms = ?3,
          last_contact_id = coalesce(?4, last_contact_id), linked_sequence = ?5,
@@ -39,7 +44,8 @@ pub(crate) fn append(
             row.format,
             row.caused_by,
             row.evidence,
-            row.outcome
+            row.outcome,
+            row.origin
         ])?;
     }
     Ok(())
@@ -58,7 +64,25 @@ pub(crate) fn insert_contacts(
     let mut statement = transaction.prepare_cached(INSERT_CONTACT)?;
     for contact in changes.contacts.values() {
         let owns = owned.get(&contact.id).map_or(&[] as &[_], Vec::as_slice);
-        insert(&mut statement, workspace, contact, owns)?;
+        let made_by = changes.made_by.get(&contact.id).copied().unwrap_or(Sequence(0));
+        insert(&mut statement, workspace, contact, owns, made_by)?;
+    }
+    Ok(())
+}
+
+/// Notes by which contacts events are found, besides those that they made, and by which evidence refusals are.
+pub(crate) fn note(
+    transaction: &Transaction<'_>,
+    workspace: WorkspaceKey,
+    changes: &Changes,
+) -> rusqlite::Result<()> {
+    let mut concerns = transaction.prepare_cached(INSERT_EVENT_CONTACT)?;
+    for (contact, sequence) in &changes.concerned {
+        concerns.execute([workspace.0, contact.0, sequence.0])?;
+    }
+    let mut refused = transaction.prepare_cached(INSERT_REFUSAL)?;
+    for (sequence, evidence) in &changes.refused {
+        refused.execute(params![workspace.0, sequence.0, EvidenceDigest::of(evidence).text()])?;
     }
     Ok(())
 }
@@ -93,11 +117,13 @@ pub(crate) fn advance(
     Ok(())
 }
 
-fn insert(
+/// Inserts a contact, by [`INSERT_CONTACT`].
+pub(crate) fn insert(
     statement: &mut rusqlite::Statement<'_>,
     workspace: WorkspaceKey,
     contact: &Contact,
     owns: &[IdentifierKind],
+    made_by: Sequence,
 ) -> rusqlite::Result<()> {
     statement.execute(params![
         workspace.0,
@@ -112,6 +138,7 @@ fn insert(
         owns.contains(&IdentifierKind::Email),
         owns.contains(&IdentifierKind::Phone),
         rows::kinds_text(owns),
+        made_by.0,
     ])?;
     Ok(())
 }

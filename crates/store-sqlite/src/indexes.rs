@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use selfsame_rules::{Event, IdentityIndex};
+use selfsame_rules::{ContactId, Event, Identities, IdentityIndex, Sequence};
 use selfsame_store::{StoreError, WorkspaceKey};
 
 /// The index of a workspace; none where it broke, until it is read anew.
@@ -29,6 +29,20 @@ impl Indexes {
         Ok(look(index.as_ref().ok_or_else(broken)?))
     }
 
+    /// Tells who follows a primary of the workspace, where the log stands at that event; nothing if it stands elsewhere.
+    pub(crate) fn followers(
+        &self,
+        workspace: WorkspaceKey,
+    ) -> impl Fn(ContactId, Sequence) -> Option<Vec<ContactId>> + use<'_> {
+        move |primary, last| {
+            let followers = |index: &IdentityIndex| {
+                let stands_there = index.head().last_sequence == last;
+                stands_there.then(|| index.followers(primary).collect())
+            };
+            self.look(workspace, followers).ok().flatten()
+        }
+    }
+
     /// Lets the index follow events that are committed. One that can't is given up.
     pub(crate) fn follow(&self, workspace: WorkspaceKey, events: &[Event]) -> Result<(), StoreError> {
         let place = self.of(workspace)?;
@@ -39,6 +53,18 @@ impl Indexes {
             *held = None;
         }
         Ok(followed?)
+    }
+
+    /// Lets the index forget what was erased from the evidence of refusals.
+    pub(crate) fn rewrite_refusals(
+        &self,
+        workspace: WorkspaceKey,
+        rewritten: &[Event],
+    ) -> Result<(), StoreError> {
+        let place = self.of(workspace)?;
+        let mut held = place.write().map_err(|_| broken())?;
+        held.as_mut().ok_or_else(broken)?.rewrite_refusals(rewritten);
+        Ok(())
     }
 
     /// Shows a workspace that was made, or anew one whose index may be wrong.

@@ -4,9 +4,9 @@
 //! decided there. On disk the tables only grow at their ends, whatever their size.
 //!
 //! One process writes. It holds the lock file beside the database (`lock`), and in it one thread owns the one
-//! connection that writes (`writer`, `carry_out`, `moves`); another copies SQLite's log back (`checkpoint`). Scans have
-//! connections of their own (`scan`), and so has a copy (`copy`); a file is put in the place of another one by `replace`.
-//! Opening, pragmas and migrations are in `connection`.
+//! connection that writes (`writer`, `carry_out`, `correct`, `moves`); another copies SQLite's log back (`checkpoint`). Scans, and
+//! looks at the past, have connections of their own (`scan`, `recall`), and so has a copy (`copy`); a file is put in the place of another one by `replace`.
+//! Opening, pragmas and migrations are in `connection`. What erasing owes the files is in `scrub`, `search` and `unused`.
 //!
 //! Deliberately absent: any decision, any retry, any rule of who is the same person.
 
@@ -15,6 +15,7 @@ mod carry_out;
 mod checkpoint;
 mod connection;
 mod copy;
+mod correct;
 mod error;
 mod examine;
 mod file;
@@ -24,14 +25,19 @@ mod lock;
 mod merges;
 mod metrics;
 mod moves;
+mod recall;
 mod replace;
 mod rows;
 mod scan;
+mod scrub;
+mod search;
 mod store;
+mod unused;
 mod writer;
 
 pub use connection::{OpenError, absolute};
 pub use copy::{Contents, Copied, CopyError, Heads, copy};
 pub use examine::{Examined, WriterProcess, examine, writer_of};
 pub use replace::{Place, ReplaceError};
+pub use search::{ScrubError, scrub, search};
 pub use store::SqliteStore;

@@ -13,6 +13,7 @@ use selfsame_store::{Counts, StoreError, WorkspaceKey, declared_text};
 use crate::error::store_error;
 use crate::merges::UnfinishedMerges;
 use crate::moves::Move;
+use crate::recall::{decisions, policy};
 use crate::rows::{kinds_in, text, unreadable};
 
 const WORKSPACES: &str = "SELECT workspace FROM workspaces WHERE erased_at_ms IS NULL ORDER BY workspace";
@@ -87,6 +88,11 @@ pub(crate) fn load(transaction: &Transaction<'_>, workspace: WorkspaceKey) -> Re
         // The builder stops early if a row can't be, and then the reader has nobody to read for.
         let loaded = built?;
         read.map(|()| loaded)
+    })
+    .and_then(|mut loaded| {
+        let policy = policy(transaction, workspace)?;
+        decisions(transaction, workspace)?.tell(policy.as_ref(), &mut loaded.index)?;
+        Ok(loaded)
     })
 }
 

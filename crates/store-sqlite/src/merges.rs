@@ -4,14 +4,15 @@
 use std::collections::HashMap;
 
 use rusqlite::Transaction;
-use selfsame_rules::{ContactId, Outcome, Sequence, Timestamp};
+use selfsame_rules::{Contact, ContactId, Outcome, Sequence, Timestamp};
 use selfsame_store::event_text::{self, EventRow};
 use selfsame_store::{StoreError, WorkspaceKey};
 
 use crate::error::store_error;
 
 /// The rows of the log after a given one.
-pub(crate) const EVENTS_AFTER: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome
+pub(crate) const EVENTS_AFTER: &str =
+    "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
     FROM events WHERE workspace = ?1 AND sequence > ?2 ORDER BY sequence";
 
 /// Where the rows of former primaries belong.
@@ -35,7 +36,10 @@ impl UnfinishedMerges {
         while let Some(row) = rows.next().map_err(store_error)? {
             let event = event_text::read(&event_row(row).map_err(store_error)?);
             let event = event.map_err(StoreError::failed)?;
-            if let Outcome::Merged { survivor, former_primaries, .. } = event.outcome {
+            if let Outcome::Merged { survivor, former_primaries, .. }
+            | Outcome::Refused { home: survivor, former_primaries, .. } = event.outcome
+                && !former_primaries.is_empty()
+            {
                 unfinished.first.get_or_insert(event.sequence);
                 let moves = former_primaries.into_iter().map(|former| (former, (survivor, event.at)));
                 unfinished.survivors.extend(moves);
@@ -47,6 +51,22 @@ impl UnfinishedMerges {
     /// The first of them in the log.
     pub(crate) fn first(&self) -> Option<Sequence> {
         self.first
+    }
+
+    /// The contact as it is once its row has moved.
+    pub(crate) fn moved(&self, contact: Contact) -> Contact {
+        match self.survivor(contact.primary()) {
+            Some((survivor, at)) => Contact { linked_to: Some(survivor), updated_at: at, ..contact },
+            None => contact,
+        }
+    }
+
+    /// The former primaries of which rows belong to one of these primaries now.
+    pub(crate) fn former_of(&self, primaries: &[ContactId]) -> impl Iterator<Item = ContactId> {
+        let survives = |former: &ContactId| {
+            self.survivor(*former).is_some_and(|(survivor, _)| primaries.contains(&survivor))
+        };
+        self.survivors.keys().copied().filter(survives)
     }
 
     /// What a row belongs to now, and since when, if not to the primary that it names.
@@ -69,5 +89,6 @@ pub(crate) fn event_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<EventRow> {
         caused_by: row.get(4)?,
         evidence: row.get(5)?,
         outcome: row.get(6)?,
+        origin: row.get(7)?,
     })
 }

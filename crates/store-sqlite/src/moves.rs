@@ -74,6 +74,19 @@ impl Moves {
         Ok((written, linked))
     }
 
+    /// Writes all that wait, however many.
+    pub(crate) fn write_all(
+        &self,
+        transaction: &Transaction<'_>,
+        workspace: WorkspaceKey,
+    ) -> rusqlite::Result<()> {
+        let mut statement = transaction.prepare_cached(MOVE)?;
+        for Move { id, survivor, at, .. } in &self.0 {
+            statement.execute(params![workspace.0, id.0, survivor.0, at.as_milliseconds()])?;
+        }
+        Ok(())
+    }
+
     /// Forgets the first `count`, which are written and committed.
     pub(crate) fn forget(&mut self, count: usize) {
         self.0.drain(..count);

@@ -1,7 +1,7 @@
 //! Scans: whole tables from one snapshot, in bounded memory.
 
 use rusqlite::{Connection, Transaction};
-use selfsame_rules::{Contact, Sequence};
+use selfsame_rules::Sequence;
 use selfsame_store::{Record, Scan, Scanned, StoreError, WorkspaceKey, event_text};
 use tokio::sync::mpsc;
 
@@ -89,12 +89,7 @@ fn contacts(
     let mut statement = transaction.prepare(rows::CONTACTS)?;
     let mut rows = statement.query([workspace.0])?;
     while let Some(row) = rows.next()? {
-        let stored = rows::contact(row)?;
-        let contact = match merges.survivor(stored.primary()) {
-            Some((survivor, at)) => Contact { linked_to: Some(survivor), updated_at: at, ..stored },
-            None => stored,
-        };
-        sink.push(Record::Contact(contact))?;
+        sink.push(Record::Contact(merges.moved(rows::contact(row)?)))?;
     }
     Ok(())
 }

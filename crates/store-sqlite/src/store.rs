@@ -1,5 +1,7 @@
 //! The store as callers see it: opened for writing or for reading, then used through the trait.
 
+use std::fs::File;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -7,10 +9,10 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use selfsame_rules::{Identifier, Plan};
+use selfsame_rules::{Observation, Plan};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Decision, Look, Migrations, Record, Scan, Scanned, Store,
-    StoreError, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Corrected, CorrectionDecision, Decision, Look, Migrations, Recall,
+    Recalled, Record, Scan, Scanned, Scrubbed, Store, StoreError, WorkspaceKey,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -24,7 +26,9 @@ use crate::file::OpenedFile;
 use crate::indexes::Indexes;
 use crate::load::{load, standing};
 use crate::lock::{WriterLock, beside};
+use crate::recall::recall;
 use crate::scan::scan;
+use crate::scrub::{Debt, Owed, cut_off_log, is_left, settle_at_start};
 use crate::writer::{Answer, Job, Writer};
 
 /// A selfsame database in one SQLite file.
@@ -34,6 +38,9 @@ pub struct SqliteStore {
     /// What look-ups are answered from. `None` when opened for reading, where another process may write.
     indexes: Option<Arc<Indexes>>,
     closed: AtomicBool,
+    owed: Arc<Owed>,
+    /// One scrub at a time. In it the database's file, once it was needed.
+    scrubbing: tokio::sync::Mutex<Option<ManuallyDrop<Arc<File>>>>,
     /// `None` when opened for reading, and after `close`.
     writing: Mutex<Option<Writing>>,
 }
@@ -59,10 +66,11 @@ impl SqliteStore {
         refuse_others(&path)?;
         let lock = WriterLock::take(&path).map_err(|error| OpenError::from_lock(&path, error))?;
         let mut connection = open_for_writing(&path, migrations)?;
+        let owed = settle_at_start(&connection, &path)?;
         let io = |source| OpenError::Io { path: path.clone(), source };
         let checkpoints = Checkpoints::start(&mut connection, open_for_checkpoints(&path)?)
             .map_err(|error| OpenError::from_checkpoints(&path, error))?;
-        let writer = Writer::new(connection, checkpoints)
+        let writer = Writer::new(connection, checkpoints, Arc::clone(&owed))
             .map_err(|source| OpenError::Unreadable { path: path.clone(), source })?;
         let indexes = Some(writer.indexes());
         // The log was made when the first transaction looked for it.
@@ -72,7 +80,7 @@ impl SqliteStore {
         let (jobs, waiting) = mpsc::channel(16);
         let thread = writer.start(waiting, files.clone()).map_err(io)?;
         let writing = Mutex::new(Some(Writing { jobs, thread, files, lock }));
-        Ok(Self { path, indexes, closed: AtomicBool::new(false), writing })
+        Ok(Self::at(path, indexes, owed, writing))
     }
 
     /// Opens the file for reading, beside a process that writes or without one. It changes nothing in it.
@@ -84,7 +92,17 @@ impl SqliteStore {
         let path = absolute(path)?;
         refuse_others(&path)?;
         drop(open_for_reading(&path)?);
-        Ok(Self { path, indexes: None, closed: AtomicBool::new(false), writing: Mutex::new(None) })
+        Ok(Self::at(path, None, Arc::default(), Mutex::new(None)))
+    }
+
+    fn at(
+        path: PathBuf,
+        indexes: Option<Arc<Indexes>>,
+        owed: Arc<Owed>,
+        writing: Mutex<Option<Writing>>,
+    ) -> Self {
+        let scrubbing = tokio::sync::Mutex::default();
+        Self { path, indexes, closed: AtomicBool::new(false), owed, scrubbing, writing }
     }
 
     /// Applies pending migrations and returns those that were pending, or only tells them.
@@ -139,6 +157,40 @@ impl SqliteStore {
         writing.iter().flat_map(|writing| &writing.files).try_for_each(OpenedFile::still_there)
     }
 
+    /// One try to bring the files to where nothing erased is in them.
+    async fn scrub_once(
+        &self,
+        debt: &Debt,
+        file: &mut Option<ManuallyDrop<Arc<File>>>,
+    ) -> Result<Scrubbed, StoreError> {
+        if !self.cut_off().await? {
+            return Ok(Scrubbed::HeldByReader);
+        }
+        let opened = match file {
+            Some(opened) => Arc::clone(opened),
+            None => {
+                // Never closed: that would drop SQLite's locks on it, which are the process's.
+                let opened = Arc::new(File::open(&self.path).map_err(StoreError::failed)?);
+                Arc::clone(file.insert(ManuallyDrop::new(opened)))
+            }
+        };
+        let (path, sought) = (self.path.clone(), debt.clone());
+        let looking = move || is_left(&ManuallyDrop::new(opened), &path, &sought);
+        let is_left = tokio::task::spawn_blocking(looking).await.map_err(StoreError::failed)??;
+        if is_left {
+            self.done(|answer| Job::Pack { answer }).await?;
+            if !self.cut_off().await? {
+                return Ok(Scrubbed::HeldByReader);
+            }
+        }
+        Ok(if is_left { Scrubbed::WrittenAnew } else { Scrubbed::Clean })
+    }
+
+    async fn cut_off(&self) -> Result<bool, StoreError> {
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || cut_off_log(&path)).await.map_err(StoreError::failed)?
+    }
+
     /// Runs `work` on a connection and a thread of its own, so that it may take its time.
     async fn aside<T: Send + 'static>(
         &self,
@@ -159,7 +211,7 @@ impl Store for SqliteStore {
     async fn look(
         &self,
         workspace: WorkspaceKey,
-        _identifiers: Vec<Identifier>,
+        _observations: Vec<Observation>,
         look: &mut Look<'_>,
     ) -> Result<(), StoreError> {
         self.refuse_if_closed()?;
@@ -180,10 +232,32 @@ impl Store for SqliteStore {
     async fn write(
         &self,
         workspace: WorkspaceKey,
-        _identifiers: Vec<Identifier>,
+        _observations: Vec<Observation>,
         decision: Decision,
     ) -> Result<Plan, StoreError> {
         self.done(|answer| Job::Write { workspace, decision, answer }).await
+    }
+
+    async fn recall(&self, workspace: WorkspaceKey, wanted: Recall) -> Result<Recalled, StoreError> {
+        self.refuse_if_closed()?;
+        let indexes = self.indexes.clone();
+        self.aside(move |connection| {
+            let transaction = connection.transaction().map_err(store_error)?;
+            match &indexes {
+                Some(indexes) => recall(&transaction, workspace, wanted, &indexes.followers(workspace)),
+                None => recall(&transaction, workspace, wanted, &|_, _| None),
+            }
+        })
+        .await
+    }
+
+    async fn correct(
+        &self,
+        workspace: WorkspaceKey,
+        recall: Recall,
+        decision: CorrectionDecision,
+    ) -> Result<Option<Corrected>, StoreError> {
+        self.done(|answer| Job::Correct { workspace, recall, decision, answer }).await
     }
 
     async fn access(&self) -> Result<Access, StoreError> {
@@ -205,6 +279,16 @@ impl Store for SqliteStore {
 
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {
         self.done(|answer| Job::Sweep { workspace, answer }).await
+    }
+
+    async fn scrub(&self) -> Result<Scrubbed, StoreError> {
+        let mut file = self.scrubbing.lock().await;
+        let Some(debt) = self.owed.now() else { return Ok(Scrubbed::Clean) };
+        let scrubbed = self.scrub_once(&debt, &mut file).await?;
+        if scrubbed.is_done() {
+            self.done(|answer| Job::Settle { debt, answer }).await?;
+        }
+        Ok(scrubbed)
     }
 
     async fn scan(

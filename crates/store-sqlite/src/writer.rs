@@ -8,22 +8,26 @@ use std::thread::JoinHandle;
 
 use metrics::Gauge;
 use rusqlite::{Connection, TransactionBehavior, params};
-use selfsame_rules::{ContactId, Event, Head, IdentityIndex, Plan, Sequence};
+use selfsame_rules::{ContactId, Event, Head, IdentityIndex, Outcome, Plan, Sequence};
 use selfsame_store::{
-    AccessChange, AccessDecision, AccessEffect, Changes, Decision, StoreError, WorkspaceKey,
+    AccessChange, AccessDecision, AccessEffect, Changes, Corrected, CorrectionDecision, Decision,
+    ErasedTexts, Recall, StoreError, WorkspaceKey,
 };
 use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::access::{access, carry_out_access, sweep};
-use crate::carry_out::{Advance, advance, append, insert_contacts};
+use crate::carry_out::{Advance, advance, append, insert_contacts, note};
 use crate::checkpoint::Checkpoints;
+use crate::correct::carry_out_correction;
 use crate::error::{commit_error, store_error};
 use crate::file::OpenedFile;
 use crate::indexes::Indexes;
 use crate::load::{Loaded, Standing, load, standing, workspaces};
 use crate::metrics::moves_waiting;
 use crate::moves::{Move, Moves};
+use crate::recall::recall;
+use crate::scrub::{Debt, Owed, mark, pack};
 
 const ADVANCE_LINKS: &str = "UPDATE workspaces SET linked_sequence = ?2 WHERE workspace = ?1";
 
@@ -34,10 +38,21 @@ pub(crate) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 pub(crate) enum Job {
     /// A change of a workspace.
     Write { workspace: WorkspaceKey, decision: Decision, answer: Answer<Plan> },
+    /// A person's correction.
+    Correct {
+        workspace: WorkspaceKey,
+        recall: Recall,
+        decision: CorrectionDecision,
+        answer: Answer<Option<Corrected>>,
+    },
     /// A change of workspaces and keys.
     Administer { workspace: WorkspaceKey, decision: AccessDecision, answer: Answer<Option<AccessChange>> },
     /// Deleting some of what is left of an erased workspace.
     Sweep { workspace: WorkspaceKey, answer: Answer<bool> },
+    /// Writing the file anew.
+    Pack { answer: Answer<()> },
+    /// Noting that nothing of that is owed any more.
+    Settle { debt: Debt, answer: Answer<()> },
 }
 
 /// Everything that the thread has.
@@ -50,6 +65,7 @@ pub(crate) struct Writer {
     checkpoints: Checkpoints,
     /// A workspace whose index may not be what is stored: a commit's outcome is unknown, or a fault of ours struck.
     doubtful: Option<WorkspaceKey>,
+    owed: Arc<Owed>,
 }
 
 /// What came of trying to move rows that wait.
@@ -60,7 +76,11 @@ enum Moved {
 
 impl Writer {
     /// Reads everything into memory.
-    pub(crate) fn new(mut connection: Connection, checkpoints: Checkpoints) -> Result<Self, StoreError> {
+    pub(crate) fn new(
+        mut connection: Connection,
+        checkpoints: Checkpoints,
+        owed: Arc<Owed>,
+    ) -> Result<Self, StoreError> {
         let (mut indexes, mut moves) = (Vec::new(), BTreeMap::new());
         let transaction = connection.transaction().map_err(store_error)?;
         for workspace in workspaces(&transaction)? {
@@ -70,7 +90,15 @@ impl Writer {
         }
         drop(transaction);
         let indexes = Arc::new(Indexes::new(indexes));
-        Ok(Self { connection, indexes, moves, moves_told: moves_waiting(), checkpoints, doubtful: None })
+        Ok(Self {
+            connection,
+            indexes,
+            moves,
+            moves_told: moves_waiting(),
+            checkpoints,
+            doubtful: None,
+            owed,
+        })
     }
 
     /// What others look at.
@@ -116,6 +144,11 @@ impl Writer {
                 let written = self.guarded(workspace, files, |writer| writer.write(workspace, &mut decision));
                 let _ = answer.send(written);
             }
+            Job::Correct { workspace, recall, mut decision, answer } => {
+                let corrected =
+                    self.guarded(workspace, files, |writer| writer.correct(workspace, recall, &mut decision));
+                let _ = answer.send(corrected);
+            }
             Job::Administer { workspace, mut decision, answer } => {
                 let changed =
                     self.guarded(workspace, files, |writer| writer.administer(workspace, &mut decision));
@@ -124,6 +157,12 @@ impl Writer {
             Job::Sweep { workspace, answer } => {
                 let swept = self.guarded(workspace, files, |writer| sweep(&mut writer.connection, workspace));
                 let _ = answer.send(swept);
+            }
+            Job::Pack { answer } => {
+                let _ = answer.send(pack(&self.connection).map_err(store_error));
+            }
+            Job::Settle { debt, answer } => {
+                let _ = answer.send(self.settle(&debt));
             }
         }
         self.after_commit();
@@ -145,6 +184,10 @@ impl Writer {
         })
     }
 
+    fn settle(&self, debt: &Debt) -> Result<(), StoreError> {
+        if self.owed.settle(debt) { mark(&self.connection, false).map_err(store_error) } else { Ok(()) }
+    }
+
     /// What nobody waits for.
     fn after_commit(&self) {
         let moves: usize = self.moves.values().map(Moves::length).sum();
@@ -164,6 +207,7 @@ impl Writer {
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
         append(&transaction, workspace, &plan.events).map_err(store_error)?;
         insert_contacts(&transaction, workspace, &changes).map_err(store_error)?;
+        note(&transaction, workspace, &changes).map_err(store_error)?;
         let (written, linked) =
             moves.write(&transaction, workspace, &new_moves, last.sequence).map_err(store_error)?;
         let to = Advance { last, last_contact: changes.last_contact(), linked, counts: changes.counts() };
@@ -177,6 +221,37 @@ impl Writer {
         moves.forget(written);
         self.follow(workspace, &plan.events);
         Ok(plan)
+    }
+
+    /// Look at what is stored, decide, write, and only then show it. Rows that wait to be moved go first: a correction
+    /// names them where they are.
+    fn correct(
+        &mut self,
+        workspace: WorkspaceKey,
+        wanted: Recall,
+        decision: &mut CorrectionDecision,
+    ) -> Result<Option<Corrected>, StoreError> {
+        let transaction =
+            self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+        let recalled = recall(&transaction, workspace, wanted, &self.indexes.followers(workspace))?;
+        let Some(corrected) = decision(&recalled) else { return Ok(None) };
+        let moves = self.moves.entry(workspace).or_default();
+        moves.write_all(&transaction, workspace).map_err(store_error)?;
+        carry_out_correction(&transaction, workspace, &corrected).map_err(store_error)?;
+        if matches!(corrected.event.outcome, Outcome::Erased { .. }) {
+            mark(&transaction, true).map_err(store_error)?;
+            self.owed.add(ErasedTexts::between(&recalled, &corrected));
+        }
+        transaction.commit().map_err(|error| {
+            self.doubtful = Some(workspace);
+            commit_error(error)
+        })?;
+        moves.forget(moves.length());
+        self.follow(workspace, std::slice::from_ref(&corrected.event));
+        if !corrected.rewritten.is_empty() {
+            self.indexes.rewrite_refusals(workspace, &corrected.rewritten)?;
+        }
+        Ok(Some(corrected))
     }
 
     /// Read the access, decide, write, and only then show it.

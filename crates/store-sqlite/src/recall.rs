@@ -1,0 +1,298 @@
+//! Looking at identities and their past: an answer to each question that [`Recalling`] asks, from one snapshot.
+
+use rusqlite::{Params, Row, Transaction};
+use selfsame_rules::{Contact, ContactId, Event, Identifier, Policy, RegisterRow, Sequence};
+use selfsame_store::event_text;
+use selfsame_store::{
+    Decisions, EvidenceDigest, Question, Recall, Recalled, Recalling, Reply, StoreError, WorkspaceKey,
+};
+
+use crate::error::store_error;
+use crate::load::{Standing, standing};
+use crate::merges::{UnfinishedMerges, event_row};
+use crate::rows;
+
+const POLICY: &str = "SELECT policy FROM workspaces WHERE workspace = ?1";
+
+/// Lists of numbers and texts come as JSON arrays.
+const CONTACTS_BY_ID: &str =
+    "SELECT contacts.id, email, phone, declared, linked_id, created_at_ms, updated_at_ms,
+        deleted_at_ms, owns_email, owns_phone, owns_declared
+    FROM json_each(?2) AS wanted
+    CROSS JOIN contacts ON contacts.workspace = ?1 AND contacts.id = wanted.value";
+
+/// Reads all contacts of the workspace: no index of this store knows who links to whom.
+const CONTACTS_BY_PRIMARY: &str =
+    "SELECT id, email, phone, declared, linked_id, created_at_ms, updated_at_ms,
+        deleted_at_ms, owns_email, owns_phone, owns_declared
+    FROM contacts
+    WHERE workspace = ?1 AND coalesce(linked_id, id) IN (SELECT value FROM json_each(?2))";
+
+const EVENTS_OF: &str = "SELECT events.sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
+    FROM (
+        SELECT event_sequence AS sequence
+        FROM json_each(?2) AS wanted
+        CROSS JOIN contacts ON contacts.workspace = ?1 AND contacts.id = wanted.value
+        UNION
+        SELECT sequence
+        FROM json_each(?2) AS wanted
+        CROSS JOIN event_contacts
+            ON event_contacts.workspace = ?1 AND event_contacts.contact_id = wanted.value
+    ) AS found
+    CROSS JOIN events ON events.workspace = ?1 AND events.sequence = found.sequence";
+
+const EVENTS_BY_SEQUENCE: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
+    FROM json_each(?2) AS wanted
+    CROSS JOIN events ON events.workspace = ?1 AND events.sequence = wanted.value";
+
+const EVENTS_GOVERNING: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
+    FROM events WHERE workspace = ?1 AND kind IN ('policyChanged', 'refolded')";
+
+const EVENTS_OF_PAIRS: &str =
+    "SELECT events.sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
+    FROM (
+        SELECT DISTINCT sequence
+        FROM json_each(?2) AS wanted
+        CROSS JOIN kept_apart ON kept_apart.workspace = ?1 AND kept_apart.contact_id = wanted.value
+    ) AS found
+    CROSS JOIN events ON events.workspace = ?1 AND events.sequence = found.sequence";
+
+const REFUSALS: &str =
+    "SELECT events.sequence, at_ms, kind, format, caused_by, events.evidence, outcome, origin,
+        settled_sequence IS NOT NULL
+    FROM json_each(?2) AS wanted
+    CROSS JOIN refusals ON refusals.workspace = ?1 AND refusals.evidence = wanted.value
+    CROSS JOIN events ON events.workspace = ?1 AND events.sequence = refusals.sequence";
+
+const REVIEW: &str =
+    "SELECT events.sequence, at_ms, kind, format, caused_by, events.evidence, outcome, origin,
+        settled_sequence IS NOT NULL
+    FROM refusals
+    CROSS JOIN events ON events.workspace = ?1 AND events.sequence = refusals.sequence
+    WHERE refusals.workspace = ?1 AND refusals.sequence = ?2";
+
+const ALL_PAIRS: &str = "SELECT events.sequence, at_ms, kind, format, caused_by, evidence, outcome, origin, 0
+    FROM (SELECT DISTINCT sequence FROM kept_apart WHERE workspace = ?1) AS found
+    CROSS JOIN events ON events.workspace = ?1 AND events.sequence = found.sequence";
+
+const ALL_REFUSALS: &str =
+    "SELECT events.sequence, at_ms, kind, format, caused_by, events.evidence, outcome, origin,
+        settled_sequence IS NOT NULL
+    FROM refusals
+    CROSS JOIN events ON events.workspace = ?1 AND events.sequence = refusals.sequence
+    WHERE refusals.workspace = ?1";
+
+/// Reads the whole log, and looks closer where a text that a value has in JSON (?2) stands in the evidence.
+const EVENTS_WITH: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
+    FROM events
+    WHERE workspace = ?1
+        AND EXISTS (SELECT 1 FROM json_each(?2) AS wanted WHERE instr(events.evidence, wanted.value) > 0)";
+
+const LOG_AFTER: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
+    FROM events WHERE workspace = ?1 AND sequence > ?2 ORDER BY sequence LIMIT ?3";
+
+const OPEN_REFUSALS: &str =
+    "SELECT events.sequence, at_ms, kind, format, caused_by, events.evidence, outcome, origin, 0
+    FROM (
+        SELECT sequence FROM refusals
+        WHERE workspace = ?1 AND settled_sequence IS NULL AND sequence > ?2
+        ORDER BY sequence LIMIT ?3
+    ) AS open
+    CROSS JOIN events ON events.workspace = ?1 AND events.sequence = open.sequence";
+
+const LOG: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
+    FROM events WHERE workspace = ?1 ORDER BY sequence";
+
+/// Who follows a primary, where that is known of the snapshot; otherwise the rows are searched for it.
+pub(crate) type Followers<'index> = dyn Fn(ContactId, Sequence) -> Option<Vec<ContactId>> + 'index;
+
+/// What `recall` asks for, from the transaction's snapshot.
+pub(crate) fn recall(
+    transaction: &Transaction<'_>,
+    workspace: WorkspaceKey,
+    recall: Recall,
+    followers: &Followers<'_>,
+) -> Result<Recalled, StoreError> {
+    let Standing { head, linked, .. } = standing(transaction, workspace)?;
+    let merges = UnfinishedMerges::read(transaction, workspace, linked)?;
+    let last = head.last_sequence;
+    let snapshot = Snapshot { transaction, workspace, last, merges, followers };
+    let mut recalling = Recalling::new(recall);
+    while let Some(question) = recalling.next() {
+        recalling.answer(snapshot.reply(&question)?);
+    }
+    recalling.end(head, snapshot.policy()?.as_ref())
+}
+
+/// The workspace's policy; `None` where it is the default one.
+pub(crate) fn policy(
+    transaction: &Transaction<'_>,
+    workspace: WorkspaceKey,
+) -> Result<Option<Policy>, StoreError> {
+    let text: Option<String> =
+        transaction.query_row(POLICY, [workspace.0], |row| row.get(0)).map_err(store_error)?;
+    text.map(|text| event_text::read_policy(&text)).transpose().map_err(StoreError::failed)
+}
+
+/// What people decided and rules refused in the whole workspace.
+pub(crate) fn decisions(
+    transaction: &Transaction<'_>,
+    workspace: WorkspaceKey,
+) -> Result<Decisions, StoreError> {
+    let mut decisions = Decisions::default();
+    for (statement, events) in [(ALL_PAIRS, &mut decisions.pairs), (ALL_REFUSALS, &mut decisions.refusals)] {
+        let mut statement = transaction.prepare_cached(statement).map_err(store_error)?;
+        let mut rows = statement.query([workspace.0]).map_err(store_error)?;
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let event = read_event(row)?;
+            if row.get(8).map_err(store_error)? {
+                decisions.settled.insert(event.sequence);
+            }
+            events.insert(event.sequence, event);
+        }
+    }
+    Ok(decisions)
+}
+
+struct Snapshot<'transaction, 'index> {
+    transaction: &'transaction Transaction<'transaction>,
+    workspace: WorkspaceKey,
+    last: Sequence,
+    merges: UnfinishedMerges,
+    followers: &'index Followers<'index>,
+}
+
+impl Snapshot<'_, '_> {
+    fn policy(&self) -> Result<Option<Policy>, StoreError> {
+        policy(self.transaction, self.workspace)
+    }
+
+    fn reply(&self, question: &Question) -> Result<Reply, StoreError> {
+        let workspace = self.workspace.0;
+        match question {
+            Question::Owners(identifiers) => {
+                let mut rows = self.rows(rows::CONTACTS, [workspace])?;
+                rows.retain(|row| owns_any(row, identifiers));
+                Ok(Reply { owners: rows.iter().map(|row| row.contact.id).collect(), ..Reply::default() })
+            }
+            Question::Contacts(contacts) => {
+                self.as_rows(self.rows(CONTACTS_BY_ID, (workspace, ids(contacts)))?)
+            }
+            Question::Identities(primaries) => self.as_rows(self.identities(primaries)?),
+            Question::Bearers(identifiers) => {
+                let mut rows = self.rows(rows::CONTACTS, [workspace])?;
+                rows.retain(|row| {
+                    let bears = |value| row.contact.identifiers.contains(value);
+                    row.contact.deleted_at.is_none() && identifiers.iter().any(bears)
+                });
+                self.as_rows(rows)
+            }
+            Question::EventsOf(contacts) => self.events(EVENTS_OF, (workspace, ids(contacts))),
+            Question::Events(sequences) => {
+                let sequences: Vec<i64> = sequences.iter().map(|sequence| sequence.0).collect();
+                self.events(EVENTS_BY_SEQUENCE, (workspace, json(sequences)))
+            }
+            Question::Governing => self.events(EVENTS_GOVERNING, [workspace]),
+            Question::PairsOf(contacts) => self.events(EVENTS_OF_PAIRS, (workspace, ids(contacts))),
+            Question::Refusals(evidence) => {
+                let digests: Vec<&str> = evidence.iter().map(EvidenceDigest::text).collect();
+                self.refusals(REFUSALS, (workspace, json(digests)))
+            }
+            Question::Review(sequence) => self.refusals(REVIEW, (workspace, sequence.0)),
+            Question::EventsWith(identifiers) => {
+                let texts: Vec<String> = identifiers.iter().map(event_text::value_text).collect();
+                let mut reply = self.events(EVENTS_WITH, (workspace, json(texts)))?;
+                reply.events.retain(|event| has_any(event, identifiers));
+                Ok(reply)
+            }
+            Question::LogAfter(after, most) => self.events(LOG_AFTER, (workspace, after.0, limit(*most))),
+            Question::OpenRefusals(after, most) => {
+                self.refusals(OPEN_REFUSALS, (workspace, after.0, limit(*most)))
+            }
+            Question::Log => self.events(LOG, [workspace]),
+        }
+    }
+
+    /// The rows of primaries and of all that link to them.
+    fn identities(&self, primaries: &[ContactId]) -> Result<Vec<RegisterRow>, StoreError> {
+        let known: Option<Vec<Vec<ContactId>>> =
+            primaries.iter().map(|primary| (self.followers)(*primary, self.last)).collect();
+        if let Some(known) = known {
+            // One that is deleted and was alone is followed by nobody, itself included.
+            let mut all: Vec<ContactId> =
+                known.into_iter().flatten().chain(primaries.iter().copied()).collect();
+            all.sort_unstable();
+            all.dedup();
+            return self.rows(CONTACTS_BY_ID, (self.workspace.0, ids(&all)));
+        }
+        // A row that a merge is yet to move still names its former primary.
+        let mut named = primaries.to_vec();
+        named.extend(self.merges.former_of(primaries));
+        self.rows(CONTACTS_BY_PRIMARY, (self.workspace.0, ids(&named)))
+    }
+
+    fn rows(&self, statement: &str, parameters: impl Params) -> Result<Vec<RegisterRow>, StoreError> {
+        let mut statement = self.transaction.prepare_cached(statement).map_err(store_error)?;
+        let rows = statement.query_map(parameters, |row| self.row(row)).map_err(store_error)?;
+        rows.collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    fn row(&self, row: &Row<'_>) -> rusqlite::Result<RegisterRow> {
+        let contact = self.merges.moved(rows::contact(row)?);
+        let owned = rows::owned(row, &contact)?;
+        Ok(RegisterRow { contact, owns: owned.iter().map(|value| value.kind().clone()).collect() })
+    }
+
+    fn as_rows(&self, rows: Vec<RegisterRow>) -> Result<Reply, StoreError> {
+        Ok(Reply { rows, ..Reply::default() })
+    }
+
+    fn events(&self, statement: &str, parameters: impl Params) -> Result<Reply, StoreError> {
+        let mut statement = self.transaction.prepare_cached(statement).map_err(store_error)?;
+        let mut rows = statement.query(parameters).map_err(store_error)?;
+        let mut reply = Reply::default();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            reply.events.push(read_event(row)?);
+        }
+        Ok(reply)
+    }
+
+    fn refusals(&self, statement: &str, parameters: impl Params) -> Result<Reply, StoreError> {
+        let mut statement = self.transaction.prepare_cached(statement).map_err(store_error)?;
+        let mut rows = statement.query(parameters).map_err(store_error)?;
+        let mut reply = Reply::default();
+        while let Some(row) = rows.next().map_err(store_error)? {
+            let event = read_event(row)?;
+            if row.get(8).map_err(store_error)? {
+                reply.settled.push(event.sequence);
+            }
+            reply.events.push(event);
+        }
+        Ok(reply)
+    }
+}
+
+fn read_event(row: &Row<'_>) -> Result<Event, StoreError> {
+    event_text::read(&event_row(row).map_err(store_error)?).map_err(StoreError::failed)
+}
+
+fn owns_any(row: &RegisterRow, identifiers: &[Identifier]) -> bool {
+    let Contact { identifiers: borne, .. } = &row.contact;
+    borne.iter().any(|value| row.owns.contains(value.kind()) && identifiers.contains(value))
+}
+
+fn has_any(event: &Event, identifiers: &[Identifier]) -> bool {
+    event.evidence.iter().any(|seen| identifiers.contains(seen.identifier()))
+}
+
+fn limit(most: usize) -> i64 {
+    i64::try_from(most).unwrap_or(i64::MAX)
+}
+
+fn ids(contacts: &[ContactId]) -> String {
+    json(contacts.iter().map(|contact| contact.0).collect::<Vec<_>>())
+}
+
+fn json(list: impl Into<serde_json::Value>) -> String {
+    list.into().to_string()
+}
