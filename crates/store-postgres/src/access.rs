@@ -2,7 +2,7 @@
 
 use deadpool_postgres::ClientWrapper;
 use futures_util::future::join3;
-use selfsame_rules::{KeyFacts, KeyLimits, Name, Scope, Scopes, WorkspaceFacts};
+use selfsame_rules::{KeyFacts, KeyLimits, Name, Scope, Scopes, Sequence, WorkspaceFacts};
 use selfsame_store::{Access, FormerNames, KeyDigest, KeyRow, StoreError, WorkspaceKey, WorkspaceRow};
 use tokio_postgres::Row;
 
@@ -49,7 +49,8 @@ fn workspace_row(row: &Row, key: WorkspaceKey) -> Result<WorkspaceRow, StoreErro
     let swept = time_if_any(row, "swept_at_ms")?.is_some();
     let former_names =
         FormerNames::from_text(get(row, "former_names")?).ok_or_else(|| unreadable("former names"))?;
-    Ok(WorkspaceRow { key, facts, head: head(row)?, former_names, counts: counts(row)?, swept })
+    let policy_since = Sequence(get(row, "policy_sequence")?);
+    Ok(WorkspaceRow { key, facts, head: head(row)?, former_names, counts: counts(row)?, policy_since, swept })
 }
 
 fn key_row(row: &Row, workspace: WorkspaceKey, id: &str) -> Result<KeyRow, StoreError> {

@@ -2,13 +2,13 @@
 //!
 //! The statements are sent one behind the other without waiting in between, so that the whole costs one round trip.
 
-use selfsame_rules::{Contact, Event, Identifier, IdentifierKind, Plan, Timestamp};
-use selfsame_store::{WorkspaceKey, declared_text, event_text};
+use selfsame_rules::{Contact, ContactId, Event, Identifier, IdentifierKind, Plan, Timestamp};
+use selfsame_store::{Changes, Counts, EvidenceDigest, WorkspaceKey, declared_text, event_text};
 use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::statements::history::{INSERT_EVENT_CONTACTS, INSERT_REFUSALS, NO_LONGER_PLAIN};
 use crate::statements::{ADVANCE, INSERT_CONTACTS, INSERT_EVENTS, INSERT_IDENTIFIERS, RELINK};
-use selfsame_store::Changes;
 
 /// A statement with its parameters.
 pub(crate) struct Statement {
@@ -56,18 +56,27 @@ pub(crate) fn statements(workspace: WorkspaceKey, plan: &Plan) -> Vec<Statement>
     }
     statements.push(insert_events(workspace, &plan.events));
     if !changes.contacts.is_empty() {
-        statements.push(insert_contacts(workspace, &changes.contacts.values()));
+        let made_by = changes.contacts.keys().map(|contact| made_by(&changes, *contact)).collect();
+        statements.push(insert_contacts(workspace, &changes.contacts.values(), made_by));
     }
     if !changes.owners.is_empty() {
-        let kinds: Vec<String> =
-            changes.owners.iter().map(|(owned, _)| owned.kind().name().to_owned()).collect();
-        let values: Vec<String> = changes.owners.iter().map(|(owned, _)| owned.value().to_owned()).collect();
-        let contacts: Vec<i64> = changes.owners.iter().map(|(_, contact)| contact.0).collect();
-        let statement = Statement::new(INSERT_IDENTIFIERS, workspace)
-            .with(kinds, Type::TEXT_ARRAY)
-            .with(values, Type::TEXT_ARRAY)
-            .with(contacts, Type::INT8_ARRAY);
-        statements.push(statement);
+        statements.push(insert_identifiers(workspace, &changes.owners));
+    }
+    if !changes.concerned.is_empty() {
+        let (contacts, sequences): (Vec<i64>, Vec<i64>) =
+            changes.concerned.iter().map(|(contact, sequence)| (contact.0, sequence.0)).unzip();
+        let concerned = Statement::new(INSERT_EVENT_CONTACTS, workspace);
+        statements.push(concerned.with(contacts, Type::INT8_ARRAY).with(sequences, Type::INT8_ARRAY));
+    }
+    if !changes.refused.is_empty() {
+        let (sequences, evidence): (Vec<i64>, Vec<String>) = changes
+            .refused
+            .iter()
+            .map(|(sequence, evidence)| (sequence.0, EvidenceDigest::of(evidence).text().to_owned()))
+            .unzip();
+        let refused = Statement::new(INSERT_REFUSALS, workspace);
+        statements.push(refused.with(sequences, Type::INT8_ARRAY).with(evidence, Type::TEXT_ARRAY));
+        statements.push(Statement::new(NO_LONGER_PLAIN, workspace));
     }
     statements.push(advance(workspace, last, &changes));
     statements
@@ -82,12 +91,31 @@ pub(crate) fn insert_events(workspace: WorkspaceKey, events: &[Event]) -> Statem
         .with(rows.iter().map(|row| row.format).collect::<Vec<_>>(), Type::INT8_ARRAY)
         .with(rows.iter().map(|row| row.caused_by.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
         .with(rows.iter().map(|row| row.evidence.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
-        .with(rows.into_iter().map(|row| row.outcome).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+        .with(rows.iter().map(|row| row.outcome.clone()).collect::<Vec<_>>(), Type::TEXT_ARRAY)
+        .with(rows.into_iter().map(|row| row.origin).collect::<Vec<_>>(), Type::TEXT_ARRAY)
 }
 
-fn insert_contacts<'contact>(
+/// The event that made a new contact.
+pub(crate) fn made_by(changes: &Changes, contact: ContactId) -> i64 {
+    changes.made_by.get(&contact).map_or(0, |sequence| sequence.0)
+}
+
+/// Gives identifiers that nobody owns their owners.
+pub(crate) fn insert_identifiers(workspace: WorkspaceKey, owners: &[(Identifier, ContactId)]) -> Statement {
+    let kinds: Vec<String> = owners.iter().map(|(owned, _)| owned.kind().name().to_owned()).collect();
+    let values: Vec<String> = owners.iter().map(|(owned, _)| owned.value().to_owned()).collect();
+    let contacts: Vec<i64> = owners.iter().map(|(_, contact)| contact.0).collect();
+    Statement::new(INSERT_IDENTIFIERS, workspace)
+        .with(kinds, Type::TEXT_ARRAY)
+        .with(values, Type::TEXT_ARRAY)
+        .with(contacts, Type::INT8_ARRAY)
+}
+
+/// Adds contacts; `made_by`: the event that made each.
+pub(crate) fn insert_contacts<'contact>(
     workspace: WorkspaceKey,
     contacts: &(impl Iterator<Item = &'contact Contact> + Clone),
+    made_by: Vec<i64>,
 ) -> Statement {
     let column = |kind: &IdentifierKind| -> Vec<Option<String>> {
         contacts.clone().map(|contact| value(contact, kind).map(str::to_owned)).collect()
@@ -111,15 +139,25 @@ fn insert_contacts<'contact>(
         .with(created, Type::INT8_ARRAY)
         .with(updated, Type::INT8_ARRAY)
         .with(deleted, Type::INT8_ARRAY)
+        .with(made_by, Type::INT8_ARRAY)
 }
 
 /// Moves the counters to where `last` and what changed leave them.
 pub(crate) fn advance(workspace: WorkspaceKey, last: &Event, changes: &Changes) -> Statement {
-    let counts = changes.counts();
+    advance_by(workspace, last, changes.last_contact(), changes.counts())
+}
+
+/// Moves the counters to where `last` leaves them; `last_contact`: the highest id given, if any was.
+pub(crate) fn advance_by(
+    workspace: WorkspaceKey,
+    last: &Event,
+    last_contact: Option<ContactId>,
+    counts: Counts,
+) -> Statement {
     Statement::new(ADVANCE, workspace)
         .with(last.sequence.0, Type::INT8)
         .with(last.at.as_milliseconds(), Type::INT8)
-        .with(changes.last_contact().map(|contact| contact.0), Type::INT8)
+        .with(last_contact.map(|contact| contact.0), Type::INT8)
         .with(counts.contacts, Type::INT8)
         .with(counts.identities, Type::INT8)
 }

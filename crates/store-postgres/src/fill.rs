@@ -9,7 +9,7 @@ use tokio_postgres::binary_copy::BinaryCopyInWriter;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::adopt::AdoptionStep;
-use crate::carry_out::{advance, value};
+use crate::carry_out::{advance, made_by, value};
 use crate::statements::adoption::{COPY_CONTACTS, COPY_EVENTS, COPY_IDENTIFIERS};
 use selfsame_store::Changes;
 
@@ -38,6 +38,7 @@ pub(crate) async fn fill(
             Box::new(contact.created_at.as_milliseconds()),
             Box::new(contact.updated_at.as_milliseconds()),
             Box::new(contact.deleted_at.map(Timestamp::as_milliseconds)),
+            Box::new(made_by(&changes, contact.id)),
         ]
     })
     .await?;
@@ -56,14 +57,24 @@ pub(crate) async fn fill(
 /// A row's columns, in their order.
 type Columns = Vec<Box<dyn ToSql + Sync + Send>>;
 
-const EVENTS: [Type; 8] =
-    [Type::INT8, Type::INT8, Type::INT8, Type::TEXT, Type::INT8, Type::TEXT, Type::TEXT, Type::TEXT];
-const CONTACTS: [Type; 9] = [
+const EVENTS: [Type; 9] = [
+    Type::INT8,
+    Type::INT8,
+    Type::INT8,
+    Type::TEXT,
+    Type::INT8,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+    Type::TEXT,
+];
+const CONTACTS: [Type; 10] = [
     Type::INT8,
     Type::INT8,
     Type::TEXT,
     Type::TEXT,
     Type::TEXT,
+    Type::INT8,
     Type::INT8,
     Type::INT8,
     Type::INT8,
@@ -111,5 +122,6 @@ fn event_columns(workspace: WorkspaceKey, event: &Event) -> Columns {
         Box::new(row.caused_by),
         Box::new(row.evidence),
         Box::new(row.outcome),
+        Box::new(row.origin),
     ]
 }

@@ -16,6 +16,8 @@ use crate::statements::{BEGIN_LOAD, COMMIT, LOAD};
 /// What was loaded for one or several look-ups.
 pub(crate) struct Loaded {
     head: Head,
+    /// Nothing was ever corrected or refused, and no policy set: what was loaded is all that a decision looks at.
+    is_plain: bool,
     /// The contact that owns each identifier that somebody owns.
     owners: HashMap<Identifier, ContactId>,
     /// The primary of each of those contacts, if it isn't gone.
@@ -108,12 +110,16 @@ impl Loaded {
         workspace: WorkspaceKey,
     ) -> Result<Self, StoreError> {
         let mut head = None;
+        let mut is_plain = true;
         let mut owners = HashMap::with_capacity(identifiers.len());
         let mut primaries = HashMap::with_capacity(identifiers.len());
         let mut identities: HashMap<ContactId, Vec<Contact>> = HashMap::with_capacity(identifiers.len());
         for row in rows {
             match at::<i32>(row, column::SORT)? {
-                0 => head = Some(read_head(row)?),
+                0 => {
+                    head = Some(read_head(row)?);
+                    is_plain = at::<i64>(row, column::LINKED_ID)? == 1;
+                }
                 1 => {
                     // Counted from 1.
                     let place = usize::try_from(at::<i64>(row, column::A)?).unwrap_or_default();
@@ -137,7 +143,12 @@ impl Loaded {
         }
         let head = head.ok_or(StoreError::NoWorkspace(workspace))?;
         let contacts = identities.values().map(Vec::len).sum();
-        Ok(Self { head, owners, primaries, identities, contacts })
+        Ok(Self { head, is_plain, owners, primaries, identities, contacts })
+    }
+
+    /// Whether a decision on it needs nothing else.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.is_plain
     }
 
     /// How many contacts were loaded.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use deadpool_postgres::Pool;
 use metrics::Counter;
 use selfsame_rules::{Identifier, Neighbourhood};
-use selfsame_store::{Access, StoreError, WorkspaceKey};
+use selfsame_store::{Access, Recall, Recalled, StoreError, WorkspaceKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
@@ -19,7 +19,9 @@ use crate::connections::Loan;
 use crate::error::Fault;
 use crate::load::{self, Loaded};
 use crate::metrics::repeated_looks;
+use crate::recall::recall_alone;
 use crate::repeat::{Limits, pause};
+use crate::transaction::Stopped;
 
 /// The most identifiers that one round trip asks for.
 const IDENTIFIERS_MAX: usize = 500;
@@ -77,13 +79,13 @@ impl Readers {
         Self { way, lookups, places: Arc::new(Semaphore::new(WAITING_IDENTIFIERS_MAX as usize)) }
     }
 
-    /// The neighbourhood of `identifiers`, from a round trip that begins after this call. Refused at once where too many
-    /// wait for theirs.
+    /// The neighbourhood of `identifiers`, from a round trip that begins after this call; nothing where a decision looks at
+    /// more than that. Refused at once where too many wait for theirs.
     pub(crate) async fn load(
         &self,
         workspace: WorkspaceKey,
         identifiers: Vec<Identifier>,
-    ) -> Result<Neighbourhood, StoreError> {
+    ) -> Result<Option<Neighbourhood>, StoreError> {
         let count = u32::try_from(identifiers.len()).unwrap_or(u32::MAX).min(WAITING_IDENTIFIERS_MAX);
         let places = Arc::clone(&self.places)
             .try_acquire_many_owned(count)
@@ -93,8 +95,21 @@ impl Readers {
         self.lookups.send(lookup).map_err(|_| StoreError::NotWritable)?;
         let loaded =
             answered.await.map_err(|_| StoreError::failed("the look-up ended before it answered"))??;
+        if !loaded.is_plain() {
+            return Ok(None);
+        }
         // Here, and not where the round trip ends: there, each would wait for those before it.
-        apart(loaded.contacts(), move || loaded.neighbourhood(&identifiers)).await
+        apart(loaded.contacts(), move || loaded.neighbourhood(&identifiers)).await.map(Some)
+    }
+
+    /// What `recall` asks for, from a transaction of its own.
+    pub(crate) async fn recall(
+        &self,
+        workspace: WorkspaceKey,
+        recall: Recall,
+    ) -> Result<Recalled, StoreError> {
+        let alone = || recall_alone(&self.way.pool, workspace, recall.clone());
+        self.way.repeated(alone).await
     }
 
     /// All workspaces and keys, from a round trip of its own.
@@ -174,15 +189,17 @@ impl Way {
     }
 
     /// Attempts it again and again where a repeat may help, until the time is up.
-    async fn repeated<Attempt: Future<Output = Result<Vec<Row>, Fault>>>(
+    async fn repeated<Read, Why: Into<Stopped>, Attempt: Future<Output = Result<Read, Why>>>(
         &self,
         attempted: impl Fn() -> Attempt,
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Read, StoreError> {
         let deadline = Instant::now() + self.limits.answer;
         for attempt in 0.. {
-            let fault = match timeout_at(self.limits.of_attempt(deadline), attempted()).await {
-                Ok(Ok(rows)) => return Ok(rows),
-                Ok(Err(fault)) => fault,
+            let stopped = timeout_at(self.limits.of_attempt(deadline), attempted()).await;
+            let fault = match stopped.map(|read| read.map_err(Into::into)) {
+                Ok(Ok(read)) => return Ok(read),
+                Ok(Err(Stopped::Store(error))) => return Err(error),
+                Ok(Err(Stopped::Fault(fault))) => fault,
                 Err(_) => Fault::TimedOut,
             };
             if !fault.may_pass() || !pause(attempt, deadline).await {

@@ -5,14 +5,14 @@ use std::pin::pin;
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::TryStreamExt;
 use selfsame_rules::{ContactId, Identifier, IdentifierKind, Sequence};
-use selfsame_store::event_text::{self, EventRow};
-use selfsame_store::{Record, Scan, Scanned, StoreError, WorkspaceKey};
+use selfsame_store::{Record, Scan, Scanned, StoreError, WorkspaceKey, event_text};
 use tokio::sync::mpsc;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::connections::Loan;
 use crate::error::Fault;
+use crate::recall::event_row;
 use crate::rows::{self, get};
 use crate::statements::{BEGIN_SCAN, COMMIT, HEAD, SCAN_CONTACTS, SCAN_EVENTS, SCAN_OWNERS};
 
@@ -119,15 +119,7 @@ impl Sink {
 }
 
 fn event(row: &Row) -> Result<Record, StoreError> {
-    let row = EventRow {
-        sequence: get(row, "sequence")?,
-        at_ms: get(row, "at_ms")?,
-        kind: get(row, "kind")?,
-        format: get(row, "format")?,
-        caused_by: get(row, "caused_by")?,
-        evidence: get(row, "evidence")?,
-        outcome: get(row, "outcome")?,
-    };
+    let row = event_row(row)?;
     Ok(match event_text::read(&row) {
         Ok(event) => Record::Event(event),
         Err(error) => Record::UnreadableEvent(Sequence(row.sequence), error.to_string()),

@@ -1,5 +1,6 @@
 //! Every statement that the store sends, in one place, so that a test can hold them to what distributed databases
-//! also run (DESIGN, "Stores"). Migrations are beside them in `migrations/`.
+//! also run (DESIGN, "Stores"). Migrations are beside them in `migrations/`. Not in that list are those of a scrub, which an
+//! administrator asks for: they are PostgreSQL's own maintenance.
 //!
 //! They are sent unnamed, each with the types of its parameters: one round trip, and nothing that a pooler in
 //! transaction mode could hand to somebody else. The look-up alone has a name, which says all of its text ([`planned`]).
@@ -9,7 +10,9 @@ use std::time::Duration;
 pub(crate) mod administration;
 pub(crate) mod adoption;
 mod citus;
+pub(crate) mod history;
 pub(crate) mod planned;
+pub(crate) mod scrub;
 
 pub(crate) use citus::HAS_CITUS;
 pub use citus::citus_statements;
@@ -64,7 +67,7 @@ pub(crate) const HEAD: &str =
 pub(crate) const LAST_SEQUENCE: &str = "SELECT last_sequence FROM selfsame.workspaces WHERE workspace = $1";
 
 /// Every identity that owns one of the identifiers ($2 kinds, $3 values), whole, and the head: rows of the sorts 0 (the
-/// head), 1 (the owner of an identifier), 2 (the contact that is an owner), 3 (the secondaries of its identity) and 4
+/// head, its `linked_id` being 1 in a plain workspace), 1 (the owner of an identifier), 2 (the contact that is an owner), 3 (the secondaries of its identity) and 4
 /// (the primary of an owner that is none itself).
 ///
 /// Look-ups into indexes are what it costs, so each owner's row is read once, however many of its identifiers were seen,
@@ -94,7 +97,8 @@ pub(crate) const LOAD: &str = "WITH owners AS (
     )
     SELECT 0 AS sort, last_sequence AS a, last_contact_id AS b,
         NULL::text AS email, NULL::text AS phone, NULL::text AS declared,
-        NULL::bigint AS linked_id, last_event_at_ms AS created_at_ms, NULL::bigint AS updated_at_ms
+        CASE WHEN is_plain THEN 1::bigint ELSE 0::bigint END AS linked_id, last_event_at_ms AS created_at_ms,
+        NULL::bigint AS updated_at_ms
     FROM selfsame.workspaces WHERE workspace = $1 AND erased_at_ms IS NULL
     UNION ALL
     SELECT 1, place, contact_id, NULL, NULL, NULL, NULL, NULL, NULL FROM owners
@@ -123,18 +127,19 @@ pub(crate) const LOAD: &str = "WITH owners AS (
 
 /// Appends to the log.
 pub(crate) const INSERT_EVENTS: &str = "INSERT INTO selfsame.events
-        (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome)
-    SELECT $1, sequence, at_ms, kind, format, caused_by, evidence, outcome
-    FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[])
-        AS event (sequence, at_ms, kind, format, caused_by, evidence, outcome)";
+        (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome, origin)
+    SELECT $1, sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
+    FROM unnest($2::bigint[], $3::bigint[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[])
+        AS event (sequence, at_ms, kind, format, caused_by, evidence, outcome, origin)";
 
 /// Adds new contacts.
 pub(crate) const INSERT_CONTACTS: &str = "INSERT INTO selfsame.contacts
-        (workspace, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms)
-    SELECT $1, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms
+        (workspace, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms, event_sequence)
+    SELECT $1, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms, event_sequence
     FROM unnest($2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[],
-            $9::bigint[])
-        AS contact (id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms)";
+            $9::bigint[], $10::bigint[])
+        AS contact (id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms,
+            event_sequence)";
 
 /// Gives identifiers their owners.
 pub(crate) const INSERT_IDENTIFIERS: &str =
@@ -166,7 +171,8 @@ pub(crate) const ADVANCE: &str = "UPDATE selfsame.workspaces
         contact_count = contact_count + $5, identity_count = identity_count + $6
     WHERE workspace = $1";
 
-pub(crate) const SCAN_EVENTS: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome
+pub(crate) const SCAN_EVENTS: &str =
+    "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
     FROM selfsame.events WHERE workspace = $1 ORDER BY sequence";
 
 pub(crate) const SCAN_CONTACTS: &str =
@@ -283,5 +289,6 @@ pub fn statements() -> Vec<(&'static str, String)> {
     all.extend(planned::all());
     all.extend(administration::all());
     all.extend(adoption::all());
+    all.extend(history::all());
     all
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use selfsame_rules::{Identifier, Plan};
+use selfsame_rules::{Observation, Plan};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Decision, Look, Migrations, Record, Scan, Scanned, Store,
-    StoreError, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Corrected, CorrectionDecision, Decision, Look, Migrations, Recall,
+    Recalled, Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -19,6 +19,7 @@ use crate::connection::{
     refuse_originals_table,
 };
 use crate::connections::{Loan, pool};
+use crate::correct::Correction;
 use crate::error::Fault;
 use crate::metrics::{repeated_writes, sample};
 use crate::readers::{Readers, load_once};
@@ -160,20 +161,40 @@ impl Store for PostgresStore {
     async fn look(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
         look: &mut Look<'_>,
     ) -> Result<(), StoreError> {
-        look(&self.readers.load(workspace, identifiers).await?);
+        let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
+        match self.readers.load(workspace, identifiers).await? {
+            Some(neighbourhood) => look(&neighbourhood),
+            None => {
+                let recall = Recall::Observations(observations);
+                look(&self.readers.recall(workspace, recall).await?.register);
+            }
+        }
         Ok(())
     }
 
     async fn write(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
         decision: Decision,
     ) -> Result<Plan, StoreError> {
-        self.carry_out(Write::new(workspace, identifiers, decision)).await
+        self.carry_out(Write::new(workspace, observations, decision)).await
+    }
+
+    async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {
+        self.readers.recall(workspace, recall).await
+    }
+
+    async fn correct(
+        &self,
+        workspace: WorkspaceKey,
+        recall: Recall,
+        decision: CorrectionDecision,
+    ) -> Result<Option<Corrected>, StoreError> {
+        self.carry_out(Correction::new(workspace, recall, decision)).await
     }
 
     async fn access(&self) -> Result<Access, StoreError> {

@@ -3,31 +3,35 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join3;
-use selfsame_rules::{Identifier, Plan};
-use selfsame_store::{Decision, StoreError, WorkspaceKey};
+use selfsame_rules::{Identifier, Identities, Observation, Plan};
+use selfsame_store::{Decision, Recall, Recalled, StoreError, WorkspaceKey};
 use tokio_postgres::types::Type;
 
 use crate::apart::apart;
-use crate::carry_out::statements;
+use crate::carry_out::{Statement, statements};
 use crate::connections::Loan;
 use crate::load::{self, Loaded};
+use crate::recall::recall_on;
 use crate::statements::{LOCK, ROLLBACK};
 use crate::transaction::{Stopped, Transaction, Writer, carry_out_and_commit, no_workspace};
 
 /// What a write was asked for.
 pub(crate) struct Write {
     workspace: WorkspaceKey,
-    /// Sorted, each once.
+    observations: Vec<Observation>,
+    /// Of the observations, sorted, each once.
     identifiers: Vec<Identifier>,
     decision: Arc<Mutex<Decision>>,
 }
 
 impl Write {
-    /// Decides on whoever owns one of `identifiers`.
-    pub(crate) fn new(workspace: WorkspaceKey, mut identifiers: Vec<Identifier>, decision: Decision) -> Self {
+    /// Decides on whoever owns an identifier of `observations`.
+    pub(crate) fn new(workspace: WorkspaceKey, observations: Vec<Observation>, decision: Decision) -> Self {
+        let mut identifiers: Vec<Identifier> =
+            observations.iter().flat_map(Observation::identifiers).cloned().collect();
         identifiers.sort_unstable();
         identifiers.dedup();
-        Self { workspace, identifiers, decision: Arc::new(Mutex::new(decision)) }
+        Self { workspace, observations, identifiers, decision: Arc::new(Mutex::new(decision)) }
     }
 }
 
@@ -52,14 +56,23 @@ impl Transaction for Write {
         }
         let rows = loaded?;
         let (identifiers, decision) = (self.identifiers.clone(), Arc::clone(&self.decision));
-        let (plan, statements) = apart(rows.len(), move || {
+        let decided = apart(rows.len(), move || {
             let loaded = Loaded::read(&rows, &identifiers, workspace)?;
-            let mut decision = decision.lock().expect("a decision that panics ends its write");
-            let plan = decision(&loaded.neighbourhood(&identifiers)?);
-            let statements = statements(workspace, &plan);
-            Ok::<_, StoreError>((plan, statements))
-        })
-        .await?;
+            if !loaded.is_plain() {
+                return Ok(None);
+            }
+            let neighbourhood = loaded.neighbourhood(&identifiers)?;
+            Ok::<_, StoreError>(Some(decide(&decision, &neighbourhood, workspace)))
+        });
+        let (plan, statements) = match decided.await? {
+            Some(decided) => decided,
+            None => {
+                let recall = Recall::Observations(self.observations.clone());
+                let Recalled { register, .. } = recall_on(&client, workspace, recall).await?;
+                let decision = Arc::clone(&self.decision);
+                apart(register.rows().count(), move || decide(&decision, &register, workspace)).await
+            }
+        };
         if statements.is_empty() {
             client.batch_execute(ROLLBACK).await?;
             client.give_back();
@@ -69,4 +82,15 @@ impl Transaction for Write {
         client.give_back();
         Ok(plan)
     }
+}
+
+fn decide(
+    decision: &Mutex<Decision>,
+    identities: &dyn Identities,
+    workspace: WorkspaceKey,
+) -> (Plan, Vec<Statement>) {
+    let mut decision = decision.lock().expect("a decision that panics ends its write");
+    let plan = decision(identities);
+    let statements = statements(workspace, &plan);
+    (plan, statements)
 }

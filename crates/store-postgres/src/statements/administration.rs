@@ -8,6 +8,7 @@ pub(crate) const ACCESS: &str =
     "SELECT workspaces.workspace, workspaces.name, workspaces.former_names, workspaces.last_sequence,
         workspaces.last_contact_id, workspaces.last_event_at_ms, workspaces.contact_count,
         workspaces.identity_count, workspaces.created_at_ms, workspaces.erased_at_ms, workspaces.swept_at_ms,
+        workspaces.policy_sequence,
         keys.id AS key_id, keys.every_workspace AS key_every_workspace, keys.name AS key_name,
         keys.digest AS key_digest, keys.scopes AS key_scopes,
         keys.requests_per_second AS key_requests_per_second,
@@ -47,7 +48,7 @@ pub(crate) const UNSWEPT: &str = "SELECT workspace FROM selfsame.workspaces
 
 /// What is deleted of an erased workspace, one after the other, at most $2 rows: the first by their keys. Those are told by
 /// the last of them: as a list, PostgreSQL was seen to go through it for every row of the workspace.
-pub(crate) const SWEEPS: [(&str, &str); 3] = [
+pub(crate) const SWEEPS: [(&str, &str); 6] = [
     (
         "sweep contacts",
         "DELETE FROM selfsame.contacts
@@ -70,6 +71,41 @@ pub(crate) const SWEEPS: [(&str, &str); 3] = [
             ORDER BY kind DESC, value DESC LIMIT 1
         )",
     ),
+    (
+        "sweep event contacts",
+        "DELETE FROM selfsame.event_contacts
+    WHERE workspace = $1
+        AND (contact_id, sequence) <= (
+            SELECT contact_id, sequence
+            FROM (
+                SELECT contact_id, sequence FROM selfsame.event_contacts
+                WHERE workspace = $1 ORDER BY contact_id, sequence LIMIT $2
+            ) AS first
+            ORDER BY contact_id DESC, sequence DESC LIMIT 1
+        )",
+    ),
+    (
+        "sweep kept apart",
+        "DELETE FROM selfsame.kept_apart
+    WHERE workspace = $1
+        AND (contact_id, sequence) <= (
+            SELECT contact_id, sequence
+            FROM (
+                SELECT contact_id, sequence FROM selfsame.kept_apart
+                WHERE workspace = $1 ORDER BY contact_id, sequence LIMIT $2
+            ) AS first
+            ORDER BY contact_id DESC, sequence DESC LIMIT 1
+        )",
+    ),
+    (
+        "sweep refusals",
+        "DELETE FROM selfsame.refusals
+    WHERE workspace = $1
+        AND sequence <= (
+            SELECT max(sequence)
+            FROM (SELECT sequence FROM selfsame.refusals WHERE workspace = $1 ORDER BY sequence LIMIT $2) AS first
+        )",
+    ),
     // Those of its administration stay.
     (
         "sweep events",
@@ -88,7 +124,7 @@ pub(crate) const SWEEPS: [(&str, &str); 3] = [
 
 /// Nothing is left of it.
 pub(crate) const SWEPT: &str = "UPDATE selfsame.workspaces
-    SET contact_count = 0, identity_count = 0, swept_at_ms = $2 WHERE workspace = $1";
+    SET contact_count = 0, identity_count = 0, policy = NULL, swept_at_ms = $2 WHERE workspace = $1";
 
 /// Those here, by name.
 pub(super) fn all() -> Vec<(&'static str, String)> {

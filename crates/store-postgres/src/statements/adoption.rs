@@ -98,11 +98,12 @@ pub(crate) fn grant_view(schema: &str, reader: &str) -> String {
 
 /// The log, row by row in PostgreSQL's binary format.
 pub(crate) const COPY_EVENTS: &str = "COPY selfsame.events
-    (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome) FROM STDIN BINARY";
+    (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome, origin) FROM STDIN BINARY";
 
 /// The contacts, row by row in PostgreSQL's binary format.
 pub(crate) const COPY_CONTACTS: &str = "COPY selfsame.contacts
-    (workspace, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms) FROM STDIN BINARY";
+    (workspace, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms, event_sequence)
+    FROM STDIN BINARY";
 
 /// The owners, row by row in PostgreSQL's binary format.
 pub(crate) const COPY_IDENTIFIERS: &str = "COPY selfsame.identifiers
