@@ -169,6 +169,7 @@ impl Installation {
                 head: after(Head::EMPTY, now),
                 former_names: FormerNames::default(),
                 counts: Default::default(),
+                policy_since: Sequence(0),
                 swept: false,
             };
             proposed = Some(row.clone());
@@ -307,7 +308,8 @@ impl Installation {
             let (workspace, outcome, effect) = change?;
             let head = access.workspace(workspace).map_or(Head::EMPTY, |row| row.head);
             let sequence = Sequence(head.last_sequence.0 + 1);
-            let event = Event { sequence, at, caused_by: actor.clone(), evidence: Vec::new(), outcome };
+            let (caused_by, evidence) = (actor.clone(), Vec::new());
+            let event = Event { sequence, at, caused_by, evidence, origin: None, outcome };
             Some(AccessChange { workspace, event, effect })
         });
         self.administer(workspace, decision).await?;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Sequence, Timestamp, apply};
+use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Outcome, Sequence, Timestamp, apply};
 use selfsame_store::{Counts, Record, Scan, Scanned, Store, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
 
@@ -66,6 +66,8 @@ struct Checking {
     report: Report,
     ledger: Ledger,
     access: FoldedAccess,
+    /// Something was corrected, refused or governed: a contact may bear what its identity doesn't own.
+    is_corrected: bool,
     last_event: Option<(Sequence, Timestamp)>,
     /// The stored rows in the order of their ids, in which they come, without their identifiers.
     stored: Vec<Stored>,
@@ -117,6 +119,7 @@ impl Checking {
             self.fault(format_args!("event {} is dated before event {last}", event.sequence));
         }
         self.last_event = Some((event.sequence, event.at));
+        self.is_corrected |= corrects(&event.outcome);
         if let Err(impossible) = self.access.follow(event) {
             self.fault(format_args!(
                 "event {} can't follow from the log before it: {impossible}",
@@ -161,8 +164,11 @@ impl Checking {
         }
     }
 
-    /// What a contact bears is owned within its identity.
+    /// What a contact bears is owned within its identity, as long as nothing was corrected.
     fn owned_within(&mut self) {
+        if self.is_corrected {
+            return;
+        }
         for (bearer, digest) in std::mem::take(&mut self.borne) {
             match self.owners.get(&digest).copied().flatten() {
                 Some(owner) => self.one_owner(bearer, owner),
@@ -281,5 +287,26 @@ impl Checking {
                 head.last_contact
             ));
         }
+    }
+}
+
+/// Whether a contact may bear, from here on, what its identity doesn't own.
+fn corrects(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Created { .. }
+        | Outcome::Attached { .. }
+        | Outcome::Merged { .. }
+        | Outcome::Adopted { .. }
+        | Outcome::KeyChanged(_)
+        | Outcome::WorkspaceChanged(_) => false,
+        Outcome::Refused { .. }
+        | Outcome::Undone { .. }
+        | Outcome::Split(_)
+        | Outcome::Joined(_)
+        | Outcome::Reviewed { .. }
+        | Outcome::Deleted { .. }
+        | Outcome::Erased { .. }
+        | Outcome::PolicyChanged(_)
+        | Outcome::Refolded { .. } => true,
     }
 }

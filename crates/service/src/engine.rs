@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use selfsame_rules::{Identities, IdentityView, Observation, contacts_in_answers, recognise};
+use selfsame_rules::{Answer, Event, Identities, Observation, Plan, contacts_in_answers, decide, recognise};
 use selfsame_store::{Store, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, info_span};
 
 use crate::Clock;
+use crate::feed::Feed;
 use crate::metrics::{EngineMetrics, Operation};
 use crate::queue::Queue;
 use crate::readiness::{Readiness, Standing, WATCH_EVERY};
@@ -46,7 +47,7 @@ pub const ANSWER_CONTACTS_MAX: usize = 100_000;
 #[derive(Debug)]
 pub enum Together {
     /// Each has its answer.
-    Answered(Vec<IdentityView>),
+    Answered(Vec<Answer>),
     /// Their answers are too much to be held at once. Nothing was done; fewer of them are to be asked at a time.
     TooMuch(Vec<Observation>),
 }
@@ -55,12 +56,14 @@ pub enum Together {
 #[derive(Clone)]
 pub struct Engine {
     store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     workspace: WorkspaceKey,
     queue: Arc<Queue>,
     job_observations_max: usize,
     answer_timeout: Duration,
     metrics: Arc<EngineMetrics>,
     standing: Arc<Standing>,
+    feed: Arc<Feed>,
 }
 
 /// What the engines of an installation share.
@@ -82,16 +85,19 @@ impl EngineParts {
     /// Starts the engine of `workspace` on the current tokio runtime.
     pub(crate) fn engine(&self, workspace: WorkspaceKey) -> Engine {
         let Self { store, clock, settings, metrics, standing } = self.clone();
-        let told = (Arc::clone(&metrics), Arc::clone(&standing));
-        let queue = Arc::new(Queue::start(Arc::clone(&store), clock, workspace, settings, told));
+        let feed = Arc::new(Feed::new(Arc::clone(&store), workspace));
+        let told = (Arc::clone(&metrics), Arc::clone(&standing), Arc::clone(&feed));
+        let queue = Arc::new(Queue::start(Arc::clone(&store), Arc::clone(&clock), workspace, settings, told));
         Engine {
             store,
+            clock,
             workspace,
             queue,
             job_observations_max: settings.batch_observations_max.min(settings.queue_length_max),
             answer_timeout: settings.answer_timeout,
             metrics,
             standing,
+            feed,
         }
     }
 }
@@ -140,9 +146,9 @@ impl Engine {
     ///
     /// [`IdentifyError`]; except for [`StoreError::OutcomeUnknown`], nothing was stored. Sending the same
     /// observation again is always safe.
-    pub async fn identify(&self, observation: Observation) -> Result<IdentityView, IdentifyError> {
+    pub async fn identify(&self, observation: Observation) -> Result<Answer, IdentifyError> {
         match self.identify_all(vec![observation]).await? {
-            Together::Answered(mut views) => Ok(views.pop().expect("one observation has one answer")),
+            Together::Answered(mut answers) => Ok(answers.pop().expect("one observation has one answer")),
             Together::TooMuch(_) => unreachable!("one observation is never too much"),
         }
     }
@@ -166,11 +172,28 @@ impl Engine {
         answered
     }
 
+    /// What the observation would be answered, and the event that it would cause; nothing is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`IdentifyError`] if the store can't be read.
+    pub async fn would_identify(
+        &self,
+        observation: Observation,
+    ) -> Result<(Answer, Option<Event>), IdentifyError> {
+        let (now, mut plan) = (self.clock.now(), None);
+        let one = [observation];
+        let mut look = |identities: &dyn Identities| plan = Some(decide(identities, &one, now));
+        self.store.look(self.workspace, one.to_vec(), &mut look).await?;
+        let Plan { mut events, mut answers } = plan.ok_or_else(|| StoreError::failed("it showed nothing"))?;
+        Ok((answers.pop().expect("one observation has one answer"), events.pop()))
+    }
+
     async fn answer_all(&self, observations: Vec<Observation>) -> Result<Together, IdentifyError> {
         let begun = Instant::now();
         let deadline = begun + self.answer_timeout;
         let too_slow = || Arc::new(TooSlow(self.answer_timeout));
-        let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
+        let asked = if self.store.shows_everything() { Vec::new() } else { observations.clone() };
         let (mut known, mut contacts) = (None, 0);
         let mut look = |identities: &dyn Identities| {
             if observations.len() > 1 {
@@ -184,7 +207,7 @@ impl Engine {
                 contacts = contacts_in_answers(identities, &observations);
             }
         };
-        let looking = self.store.look(self.workspace, identifiers, &mut look);
+        let looking = self.store.look(self.workspace, asked, &mut look);
         let span = info_span!(target: "selfsame_trace", "look-up", observations = observations.len());
         let looked = timeout_at(deadline, looking.instrument(span)).await;
         self.metrics.look.record(begun.elapsed());
@@ -242,6 +265,22 @@ impl Engine {
     pub async fn drain(&self) -> Result<(), StoreError> {
         self.end().await;
         self.store.close().await
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
+    pub(crate) fn workspace(&self) -> WorkspaceKey {
+        self.workspace
     }
 
     /// Refuses new changes, and commits those that wait.

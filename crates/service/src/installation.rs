@@ -3,11 +3,12 @@
 //! Workspaces and keys are read anew every two seconds, so that no request waits for them. What was read longer ago than
 //! five seconds is not believed where another replica may have changed it: then requests wait, and are refused in the end.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use selfsame_rules::Timestamp;
-use selfsame_store::{AccessChange, AccessDecision, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Identities, Policy, Sequence, Timestamp};
+use selfsame_store::{Access, AccessChange, AccessDecision, Recall, Store, StoreError, WorkspaceKey};
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
@@ -40,6 +41,19 @@ struct Inner {
     unread: Seldom,
 }
 
+/// Tells when workspaces and keys were read anew.
+pub struct AccessChanges(watch::Receiver<Arc<Snapshot>>);
+
+impl AccessChanges {
+    /// Waits until they were read anew, which is every two seconds, and whenever this process changes them.
+    pub async fn read_anew(&mut self) {
+        if self.0.changed().await.is_err() {
+            // The installation is gone, and nothing will be read any more.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// What was read is too old, and can't be read anew.
 #[derive(Debug, thiserror::Error)]
 #[error("keys could not be read for {0:?}")]
@@ -59,7 +73,8 @@ impl Installation {
         let parts = EngineParts::new(store, clock, settings);
         let read_began = Instant::now();
         let access = parts.store.access().await?;
-        let snapshot = Snapshot::of(access, read_began, None, |workspace| parts.engine(workspace));
+        let policies = policies(&*parts.store, &access, None).await?;
+        let snapshot = Snapshot::of(access, read_began, None, &policies, |workspace| parts.engine(workspace));
         let default = snapshot
             .workspace(WorkspaceKey::DEFAULT)
             .ok_or(StoreError::NoWorkspace(WorkspaceKey::DEFAULT))?
@@ -111,6 +126,11 @@ impl Installation {
         Ok(Arc::clone(&self.0.snapshot.borrow()))
     }
 
+    /// Follows what is read of workspaces and keys, for whoever stays for long.
+    pub fn access_changes(&self) -> AccessChanges {
+        AccessChanges(self.0.snapshot.subscribe())
+    }
+
     /// The engine of the default workspace.
     pub fn default_engine(&self) -> &Engine {
         &self.0.default
@@ -159,6 +179,9 @@ impl Installation {
         decision: AccessDecision,
     ) -> Result<Option<AccessChange>, StoreError> {
         let change = self.0.parts.store.administer(workspace, decision).await?;
+        let running = Arc::clone(&self.0.snapshot.borrow());
+        let changed = [workspace, WorkspaceKey::DEFAULT];
+        changed.iter().filter_map(|key| running.workspace(*key)).for_each(|one| one.engine.feed().tell());
         if change.is_some()
             && let Err(error) = self.0.read().await
         {
@@ -188,6 +211,32 @@ impl Installation {
     }
 }
 
+/// The policies that aren't the default one. One that holds since the same event as before is not read again.
+async fn policies(
+    store: &dyn Store,
+    access: &Access,
+    before: Option<&Snapshot>,
+) -> Result<BTreeMap<WorkspaceKey, Arc<Policy>>, StoreError> {
+    let mut policies = BTreeMap::new();
+    for row in access.workspaces.iter().filter(|row| row.facts.erased_at.is_none()) {
+        if row.policy_since == Sequence(0) {
+            continue;
+        }
+        let known = before.and_then(|before| before.policy_since(row.key, row.policy_since));
+        let policy = match known {
+            Some(known) => Arc::clone(known),
+            None => match store.recall(row.key, Recall::Identities(Vec::new())).await {
+                Ok(recalled) => Arc::new(recalled.register.policy().cloned().unwrap_or_default()),
+                // It was erased in the meantime.
+                Err(StoreError::NoWorkspace(_)) => continue,
+                Err(error) => return Err(error),
+            },
+        };
+        policies.insert(row.key, policy);
+    }
+    Ok(policies)
+}
+
 impl Inner {
     fn believes(&self, snapshot: &Snapshot) -> bool {
         !self.parts.store.is_written_elsewhere() || snapshot.read_began.elapsed() <= BELIEVED_FOR
@@ -214,7 +263,9 @@ impl Inner {
         let access = self.parts.store.access().await?;
         self.metrics.tell(&access);
         let before = Arc::clone(&self.snapshot.borrow());
-        let next = Snapshot::of(access, read_began, Some(&before), |workspace| self.parts.engine(workspace));
+        let policies = policies(&*self.parts.store, &access, Some(&before)).await?;
+        let start = |workspace| self.parts.engine(workspace);
+        let next = Snapshot::of(access, read_began, Some(&before), &policies, start);
         for gone in before.workspaces().filter(|workspace| next.workspace(workspace.key).is_none()) {
             let Workspace { engine, .. } = gone.clone();
             tokio::spawn(async move { engine.end().await });
@@ -235,12 +286,19 @@ impl Inner {
     }
 }
 
+impl Inner {
+    /// Goes on with what an erasure left in files, where it could not be done at once.
+    async fn scrub(&self) -> Result<(), StoreError> {
+        self.parts.store.scrub().await.map(|_| ())
+    }
+}
+
 /// Reads again and again for as long as the installation is there, and sweeps.
 async fn keep_reading(installation: Weak<Inner>) {
     loop {
         let Some(running) = installation.upgrade() else { break };
         let read = match running.read().await {
-            Ok(()) => running.sweep().await,
+            Ok(()) => running.sweep().await.and(running.scrub().await),
             Err(error) => Err(error),
         };
         match read {
@@ -248,7 +306,7 @@ async fn keep_reading(installation: Weak<Inner>) {
             Err(StoreError::NotWritable) => break,
             Err(error) => {
                 if let Some(times) = running.unread.times() {
-                    tracing::warn!(%error, times, "could not read the keys, or delete what is erased; trying again");
+                    tracing::warn!(%error, times, "could not read the keys, or remove what is erased; trying again");
                 }
             }
         }

@@ -4,10 +4,10 @@
 //! Values are kept as 64-bit digests: two rows that differ pass for equal once in 2^64.
 
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 
-use selfsame_rules::{Contact, ContactId, Identifier, Tables, Timestamp};
+use selfsame_rules::{Change, Contact, ContactId, Identifier, IdentifierKind, Ownership, Tables, Timestamp};
 
 /// No contact: ids begin at 1.
 const NONE: i64 = 0;
@@ -23,6 +23,8 @@ struct Folded {
     deleted_at: Option<Timestamp>,
     bears: u64,
     owns: u64,
+    /// Of its e-mail and its phone number, for they may change hands; 0 for none.
+    borne: [u64; 2],
     /// The next contact of the same identity, in no particular order; [`NONE`] at the end.
     next: i64,
     /// The end of that list; right for primaries only.
@@ -39,6 +41,8 @@ pub(crate) struct Ledger {
     places: HashMap<ContactId, u32>,
     /// Deleted contacts by the primary that they link to and that no event made yet: an adopted one may be older.
     waiting: BTreeMap<ContactId, Vec<ContactId>>,
+    /// Of the identifiers of declared kinds that contacts bear.
+    declared: HashMap<(ContactId, IdentifierKind), u64>,
 }
 
 /// An event that can't follow from those before it.
@@ -56,6 +60,12 @@ pub(crate) enum Impossible {
     /// It makes a secondary of a contact that an earlier event linked to.
     #[error("it makes contact {0} a secondary, to which an event before it linked")]
     LinkedToBefore(ContactId),
+    /// It moves a contact that isn't of the identity that it divides, or leaves nobody there.
+    #[error("it takes contact {0} out of an identity that it is not of, or leaves nobody there")]
+    NotOfIt(ContactId),
+    /// It names a value that a contact doesn't bear.
+    #[error("it names an identifier of contact {0}, which bears none of that kind")]
+    NotBorne(ContactId),
     /// It names a contact as primary that is none.
     #[error("it takes contact {0} for a primary, which it is not")]
     NotPrimary(ContactId),
@@ -156,9 +166,15 @@ impl Tables for Ledger {
             deleted_at: contact.deleted_at,
             bears: contact.identifiers.iter().map(digest).fold(0, u64::wrapping_add),
             owns: 0,
+            borne: built_in(&contact),
             next: NONE,
             last: id.0,
         });
+        for identifier in &contact.identifiers {
+            if let IdentifierKind::Declared(_) = identifier.kind() {
+                self.declared.insert((id, identifier.kind().clone()), digest(identifier));
+            }
+        }
         let early = self.waiting.remove(&id).unwrap_or_default();
         match contact.linked_to {
             Some(_) if !early.is_empty() => Err(Impossible::LinkedToBefore(id)),
@@ -190,6 +206,121 @@ impl Tables for Ledger {
         }
         self.join(survivor, former, last)
     }
+
+    fn change(&mut self, change: Change<'_>, at: Timestamp) -> Result<(), Impossible> {
+        match change {
+            Change::Part { contacts, rest } => self.part(contacts, rest, at),
+            Change::Own(ownership) => {
+                let digest = self.borne(ownership)?;
+                let folded = self.known_mut(ownership.contact)?;
+                folded.owns = folded.owns.wrapping_add(digest);
+                Ok(())
+            }
+            Change::Disown(ownership) => {
+                let digest = self.borne(ownership)?;
+                let folded = self.known_mut(ownership.contact)?;
+                folded.owns = folded.owns.wrapping_sub(digest);
+                Ok(())
+            }
+            Change::Delete { contact, rest } => {
+                let folded = self.known_mut(contact)?;
+                (folded.deleted_at, folded.updated_at) = (Some(at), at);
+                let Some(rest) = rest else { return Ok(()) };
+                let everybody = self.identity_of(contact)?;
+                self.chain(rest, &everybody, at)
+            }
+            Change::Erase(contact) => {
+                self.declared.retain(|(bearer, _), _| *bearer != contact);
+                let folded = self.known_mut(contact)?;
+                (folded.bears, folded.borne, folded.updated_at) = (0, [0; 2], at);
+                folded.deleted_at.get_or_insert(at);
+                Ok(())
+            }
+            // Of these no contact knows.
+            Change::KeepApart(_)
+            | Change::Lift(_)
+            | Change::Refuse { .. }
+            | Change::Settle(_)
+            | Change::Govern(_) => Ok(()),
+        }
+    }
+}
+
+/// What a correction makes of lists.
+impl Ledger {
+    fn part(
+        &mut self,
+        contacts: &[ContactId],
+        rest: Option<ContactId>,
+        at: Timestamp,
+    ) -> Result<(), Impossible> {
+        let Some(primary) = contacts.first().copied() else { return Ok(()) };
+        let everybody = self.identity_of(primary)?;
+        let leaving: BTreeSet<ContactId> = contacts.iter().copied().collect();
+        let stay: Vec<ContactId> =
+            everybody.iter().copied().filter(|contact| !leaving.contains(contact)).collect();
+        let head = rest.or_else(|| everybody.first().copied()).filter(|head| stay.contains(head));
+        let Some(head) = head.filter(|_| stay.len() + leaving.len() == everybody.len()) else {
+            return Err(Impossible::NotOfIt(primary));
+        };
+        self.chain(primary, contacts, at)?;
+        self.chain(head, &stay, at)
+    }
+
+    /// Makes contacts one identity under `primary`, which is one of them. A row whose link changes is updated.
+    fn chain(&mut self, primary: ContactId, contacts: &[ContactId], at: Timestamp) -> Result<(), Impossible> {
+        let others = contacts.iter().copied().filter(|contact| *contact != primary);
+        let list: Vec<ContactId> = std::iter::once(primary).chain(others).collect();
+        for (place, contact) in list.iter().enumerate() {
+            let next = list.get(place + 1).map_or(NONE, |next| next.0);
+            let folded = self.known_mut(*contact)?;
+            let linked_to = if *contact == primary { NONE } else { primary.0 };
+            if folded.linked_to != linked_to {
+                (folded.linked_to, folded.updated_at) = (linked_to, at);
+            }
+            folded.next = next;
+        }
+        self.known_mut(primary)?.last = list.last().map_or(primary.0, |last| last.0);
+        Ok(())
+    }
+
+    /// Everybody of a contact's identity, the primary first.
+    fn identity_of(&self, contact: ContactId) -> Result<Vec<ContactId>, Impossible> {
+        let folded = self.get(contact).ok_or(Impossible::NoSuchContact(contact))?;
+        let mut id = if folded.linked_to == NONE { contact.0 } else { folded.linked_to };
+        let mut everybody = Vec::new();
+        while id != NONE {
+            let contact = ContactId(id);
+            everybody.push(contact);
+            id = self.get(contact).ok_or(Impossible::NoSuchContact(contact))?.next;
+        }
+        Ok(everybody)
+    }
+
+    fn known_mut(&mut self, contact: ContactId) -> Result<&mut Folded, Impossible> {
+        self.get_mut(contact).ok_or(Impossible::NoSuchContact(contact))
+    }
+
+    /// The digest of a value that a contact bears.
+    fn borne(&self, Ownership { contact, kind }: &Ownership) -> Result<u64, Impossible> {
+        let folded = self.get(*contact).ok_or(Impossible::NoSuchContact(*contact))?;
+        let digest = match kind {
+            IdentifierKind::Email => folded.borne[0],
+            IdentifierKind::Phone => folded.borne[1],
+            IdentifierKind::Declared(_) => {
+                self.declared.get(&(*contact, kind.clone())).copied().unwrap_or_default()
+            }
+        };
+        if digest == 0 { Err(Impossible::NotBorne(*contact)) } else { Ok(digest) }
+    }
+}
+
+/// The digests of a contact's e-mail and phone number.
+fn built_in(contact: &Contact) -> [u64; 2] {
+    [IdentifierKind::Email, IdentifierKind::Phone].map(|kind| {
+        let value = contact.identifiers.iter().find(|identifier| *identifier.kind() == kind);
+        value.map(digest).unwrap_or_default()
+    })
 }
 
 /// What stands for an identifier: two that differ pass for equal once in 2^64.

@@ -27,7 +27,7 @@ const IDENTITIES: &str = "selfsame_identities";
 const STORE_ERRORS: &str = "selfsame_store_errors_total";
 
 /// The events that observations make, in the order of [`place_of`].
-const EVENT_KINDS: [&str; 3] = ["created", "attached", "merged"];
+const EVENT_KINDS: [&str; 4] = ["created", "attached", "merged", "refused"];
 
 /// The handles of an engine.
 pub(crate) struct EngineMetrics {
@@ -146,7 +146,18 @@ fn place_of(outcome: &Outcome) -> Option<usize> {
         Outcome::Created { .. } => Some(0),
         Outcome::Attached { .. } => Some(1),
         Outcome::Merged { .. } => Some(2),
-        Outcome::Adopted { .. } | Outcome::KeyChanged(_) | Outcome::WorkspaceChanged(_) => None,
+        Outcome::Refused { .. } => Some(3),
+        Outcome::Undone { .. }
+        | Outcome::Split(_)
+        | Outcome::Joined(_)
+        | Outcome::Reviewed { .. }
+        | Outcome::Deleted { .. }
+        | Outcome::Erased { .. }
+        | Outcome::PolicyChanged(_)
+        | Outcome::Refolded { .. }
+        | Outcome::Adopted { .. }
+        | Outcome::KeyChanged(_)
+        | Outcome::WorkspaceChanged(_) => None,
     }
 }
 

@@ -8,12 +8,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join;
 use futures_util::stream::FuturesOrdered;
-use selfsame_rules::{Identifier, IdentityView, Observation, decide};
+use selfsame_rules::{Answer, Observation, decide};
 use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
 use tokio::sync::{Notify, Semaphore, TryAcquireError, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::feed::Feed;
 use crate::metrics::{EngineMetrics, Operation, Places};
 use crate::pace::Pace;
 use crate::readiness::Standing;
@@ -29,7 +30,7 @@ struct Job {
     places: Places,
     came: Instant,
     step: WaitingStep,
-    answer: oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>,
+    answer: oneshot::Sender<Result<Vec<Answer>, IdentifyError>>,
 }
 
 /// The changes that wait for one workspace, and the one task that writes them.
@@ -62,6 +63,7 @@ struct Committer {
     waiting: Arc<Waiting>,
     metrics: Arc<EngineMetrics>,
     standing: Arc<Standing>,
+    feed: Arc<Feed>,
     pace: Arc<Mutex<Pace>>,
 }
 
@@ -72,7 +74,7 @@ impl Queue {
         clock: Arc<dyn Clock>,
         workspace: WorkspaceKey,
         settings: EngineSettings,
-        (metrics, standing): (Arc<EngineMetrics>, Arc<Standing>),
+        (metrics, standing, feed): (Arc<EngineMetrics>, Arc<Standing>, Arc<Feed>),
     ) -> Self {
         let waiting = Arc::new(Waiting::default());
         let pace = Arc::new(Mutex::new(Pace::new()));
@@ -84,6 +86,7 @@ impl Queue {
             waiting: Arc::clone(&waiting),
             metrics: Arc::clone(&metrics),
             standing,
+            feed,
             pace: Arc::clone(&pace),
         };
         let committer = Mutex::new(Some(tokio::spawn(committer.run())));
@@ -97,7 +100,7 @@ impl Queue {
         &self,
         observations: Vec<Observation>,
         contacts: usize,
-    ) -> Result<Vec<IdentityView>, IdentifyError> {
+    ) -> Result<Vec<Answer>, IdentifyError> {
         // More than fit into the number are more than the queue holds.
         let count = u32::try_from(observations.len()).map_err(|_| IdentifyError::QueueFull)?;
         let places = Arc::clone(&self.places).try_acquire_many_owned(count).map_err(|error| match error {
@@ -199,7 +202,7 @@ impl Committer {
     /// Lets the store write batch after batch. Those of one are answered while the next is on its way to the store,
     /// which so has something to do.
     async fn run(self) {
-        // A store that shows everything is told no identifiers, so it can close a batch itself, when its turn comes:
+        // A store that shows everything is told no observations, so it can close a batch itself, when its turn comes:
         // one batch waits behind the other, and whoever comes until then rides along.
         let on_their_way_max = if self.store.shows_everything() { 2 } else { 1 };
         let mut on_their_way = FuturesOrdered::new();
@@ -231,19 +234,24 @@ impl Committer {
         let (metrics, standing) = (Arc::clone(&self.metrics), Arc::clone(&self.standing));
         let waiting = Arc::clone(&self.waiting);
         let mut batch = Batch::of(first, waiting, self.batch_observations_max, Arc::clone(&metrics));
-        let identifiers = if self.store.shows_everything() { Vec::new() } else { batch.identifiers() };
+        let asked = if self.store.shows_everything() { Vec::new() } else { batch.observations().to_vec() };
         let (store, workspace, clock) = (Arc::clone(&self.store), self.workspace, Arc::clone(&self.clock));
         let (askers, pace) = (Arc::clone(&batch.askers), Arc::clone(&self.pace));
+        let feed = Arc::clone(&self.feed);
         pace.lock().expect("nothing panics while it holds this").begun(Instant::now());
         async move {
             let decision: Decision =
                 Box::new(move |identities| decide(identities, batch.observations(), clock.now()));
             let begun = Instant::now();
-            let written = store.write(workspace, identifiers, decision).await;
+            let written = store.write(workspace, asked, decision).await;
             let ended = Instant::now();
             pace.lock().expect("nothing panics while it holds this").ended(ended, written.is_ok());
             metrics.commit.record(ended - begun);
             standing.written(written.as_ref().map(|_| ()));
+            // Also where it isn't known: then it may have grown.
+            if written.as_ref().map_or(true, |plan| !plan.events.is_empty()) {
+                feed.tell();
+            }
             let askers = std::mem::take(&mut *askers.lock().expect("nothing panics while it holds this"));
             let count: usize = askers.iter().map(|asker| asker.count).sum();
             metrics.batch.record(count as f64);
@@ -309,11 +317,6 @@ impl Batch {
         &self.observations
     }
 
-    /// What its observations are about, now that it is closed.
-    fn identifiers(&mut self) -> Vec<Identifier> {
-        self.observations().iter().flat_map(Observation::identifiers).cloned().collect()
-    }
-
     fn has_room_for(&self, job: &Job) -> bool {
         self.observations.len() + job.observations.len() <= self.observations_max
             && self.contacts + job.contacts <= ANSWER_CONTACTS_MAX
@@ -332,7 +335,7 @@ impl Batch {
 /// A batch that the store has written, or not, and that nobody was told of yet.
 struct Done {
     askers: Vec<Asker>,
-    result: Result<Vec<IdentityView>, StoreError>,
+    result: Result<Vec<Answer>, StoreError>,
 }
 
 impl Done {
@@ -352,5 +355,5 @@ impl Done {
 struct Asker {
     count: usize,
     step: WritingStep,
-    answer: oneshot::Sender<Result<Vec<IdentityView>, IdentifyError>>,
+    answer: oneshot::Sender<Result<Vec<Answer>, IdentifyError>>,
 }

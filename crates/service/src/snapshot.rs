@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 
-use selfsame_rules::{Actor, KeyFacts, Name, Timestamp};
+use selfsame_rules::{Actor, KeyFacts, Name, Policy, Sequence, Timestamp};
 use selfsame_store::{Access, KeyDigest, KeyRow, WorkspaceKey, WorkspaceRow};
 use subtle::ConstantTimeEq;
 
@@ -21,6 +21,10 @@ pub struct Workspace {
     pub name: Name,
     /// What answers for it.
     pub engine: Engine,
+    /// Its policy, as it is now or was a few seconds ago at most: it says how values are read. Decisions are made under
+    /// the one that holds then.
+    pub policy: Arc<Policy>,
+    policy_since: Sequence,
 }
 
 /// A key that was presented and is known.
@@ -68,20 +72,29 @@ impl Snapshot {
         access: Access,
         read_began: Instant,
         before: Option<&Self>,
+        policies: &BTreeMap<WorkspaceKey, Arc<Policy>>,
         start: impl Fn(WorkspaceKey) -> Engine,
     ) -> Self {
         let live = access.workspaces.iter().filter(|workspace| workspace.facts.erased_at.is_none());
         let workspaces: BTreeMap<_, _> = live
-            .map(|WorkspaceRow { key, facts, .. }| {
+            .map(|WorkspaceRow { key, facts, policy_since, .. }| {
                 let running = before.and_then(|before| before.workspaces.get(key));
                 let engine = running.map_or_else(|| start(*key), |running| running.engine.clone());
-                (*key, Workspace { key: *key, name: facts.name.clone(), engine })
+                let policy = policies.get(key).cloned().unwrap_or_default();
+                let (name, policy_since) = (facts.name.clone(), *policy_since);
+                (*key, Workspace { key: *key, name, engine, policy, policy_since })
             })
             .collect();
         let by_name = workspaces.values().map(|workspace| (workspace.name.clone(), workspace.key)).collect();
         let keys = access.keys.iter().filter(|key| workspaces.contains_key(&key.workspace));
         let keys = keys.map(|key| (key.digest, Arc::new(known(key, before)))).collect();
         Self { read_began, access, workspaces, by_name, keys }
+    }
+
+    /// The policy of a workspace, if it is the one that holds since that event.
+    pub(crate) fn policy_since(&self, key: WorkspaceKey, since: Sequence) -> Option<&Arc<Policy>> {
+        let workspace = self.workspaces.get(&key).filter(|workspace| workspace.policy_since == since);
+        workspace.map(|workspace| &workspace.policy)
     }
 
     /// The key of that text, whether it is still good for anything or not.

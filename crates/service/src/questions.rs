@@ -1,0 +1,154 @@
+//! Questions about people and their past: reads of the tables and the log, each from one snapshot.
+
+use selfsame_rules::{
+    Actor, ContactId, Event, Identifier, Identities, Incoherent, Link, Moment, Observation, Policy, Register,
+    SeenIdentifier, Sequence, as_of, why,
+};
+use selfsame_store::{Recall, Recalled, StoreError};
+
+use crate::Engine;
+
+/// Whom a question is about.
+#[derive(Clone, Debug)]
+pub enum Whom {
+    /// Whoever the contact belongs to: any number that was ever answered.
+    Contact(ContactId),
+    /// Whoever owns the identifier.
+    Identifier(Identifier),
+}
+
+/// A person, as they are or were at a moment.
+#[derive(Debug)]
+pub struct Person {
+    /// The contact that stands for them.
+    pub primary: ContactId,
+    /// Their contacts, and what those own.
+    pub register: Register,
+}
+
+/// Why a question has no answer.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AskError {
+    /// No contact has that number, or none had it then.
+    #[error("there is no contact {0}")]
+    NoContact(ContactId),
+    /// Nobody of the contact's identity lives, or lived then.
+    #[error("contact {0} was deleted")]
+    Gone(ContactId),
+    /// Nobody owns the identifier, or owned it then.
+    #[error("nobody owns that identifier")]
+    Nobody,
+    /// The store could not do its part.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Incoherent> for AskError {
+    fn from(error: Incoherent) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Engine {
+    /// The person that a question is about: now, or as they were at a moment.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`] if there is no such person, or the store can't be read.
+    pub async fn person(&self, whom: &Whom, at: Option<Moment>) -> Result<Person, AskError> {
+        let register = match (whom, at) {
+            (Whom::Contact(contact), None) => self.recall(Recall::Identities(vec![*contact])).await?.register,
+            (Whom::Contact(contact), Some(at)) => {
+                let now = self.recall(Recall::History(vec![*contact])).await?;
+                as_of(&now.register, &now.events, at)?
+            }
+            (Whom::Identifier(identifier), None) => {
+                let owner = self.owner(identifier).await?.ok_or(AskError::Nobody)?;
+                return Box::pin(self.person(&Whom::Contact(owner), None)).await;
+            }
+            (Whom::Identifier(identifier), Some(at)) => {
+                let now = self.recall(Recall::SeenWith(identifier.clone())).await?;
+                as_of(&now.register, &now.events, at)?
+            }
+        };
+        let primary = match whom {
+            Whom::Contact(contact) => {
+                register.contact(*contact).ok_or(AskError::NoContact(*contact))?;
+                register.resolve(*contact).ok_or(AskError::Gone(*contact))?
+            }
+            Whom::Identifier(identifier) => register.owner(identifier).ok_or(AskError::Nobody)?,
+        };
+        Ok(Person { primary, register })
+    }
+
+    /// The primary of whoever owns the identifier.
+    async fn owner(&self, identifier: &Identifier) -> Result<Option<ContactId>, StoreError> {
+        let seen = SeenIdentifier::from_stored(identifier.clone(), None);
+        let seen =
+            Observation::new(Actor::named("question"), [seen]).expect("one identifier is no kind twice");
+        let mut owner = None;
+        let mut look = |identities: &dyn Identities| owner = identities.owner(identifier);
+        self.store().look(self.workspace(), vec![seen], &mut look).await?;
+        Ok(owner)
+    }
+
+    /// The events of everybody who was ever of the contact's identity, in the order of the log.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`] if there is no such contact, or the store can't be read.
+    pub async fn history(&self, contact: ContactId) -> Result<Vec<Event>, AskError> {
+        let Recalled { register, events, .. } = self.recall(Recall::History(vec![contact])).await?;
+        register.contact(contact).ok_or(AskError::NoContact(contact))?;
+        let theirs = |event: &Event| {
+            !event.governs() || event.contacts().iter().any(|contact| register.contact(*contact).is_some())
+        };
+        Ok(events.into_iter().filter(theirs).collect())
+    }
+
+    /// What makes two contacts the same person; `None` if they are none.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`] if there is no such contact, or the store can't be read.
+    pub async fn why(&self, one: ContactId, other: ContactId) -> Result<Option<Vec<Link>>, AskError> {
+        let Recalled { register, events, .. } = self.recall(Recall::History(vec![one, other])).await?;
+        for contact in [one, other] {
+            register.contact(contact).ok_or(AskError::NoContact(contact))?;
+            register.resolve(contact).ok_or(AskError::Gone(contact))?;
+        }
+        Ok(why(&register, &events, one, other)?)
+    }
+
+    /// So many events at most, in the order of the log, after that one.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store can't be read.
+    pub async fn events(&self, after: Sequence, most: usize) -> Result<Vec<Event>, StoreError> {
+        Ok(self.recall(Recall::Log(after, most)).await?.events)
+    }
+
+    /// So many refusals at most that wait for a review, oldest first, after that one; and whom they concern.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store can't be read.
+    pub async fn open_reviews(&self, after: Sequence, most: usize) -> Result<Recalled, StoreError> {
+        self.recall(Recall::OpenReviews(after, most)).await
+    }
+
+    /// The policy that holds now.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store can't be read.
+    pub async fn policy(&self) -> Result<Policy, StoreError> {
+        let recalled = self.recall(Recall::Identities(Vec::new())).await?;
+        Ok(recalled.register.policy().cloned().unwrap_or_default())
+    }
+
+    async fn recall(&self, recall: Recall) -> Result<Recalled, StoreError> {
+        self.store().recall(self.workspace(), recall).await
+    }
+}
