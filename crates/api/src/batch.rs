@@ -85,6 +85,7 @@ async fn answer(
     let limits = JobLimits {
         lines_max: caller.engine().job_observations_max(),
         timeout: state.settings.body_timeout,
+        policy: Arc::clone(&caller.workspace().policy),
         actor: caller.actor(&Actor::named(ACTOR)),
     };
     let mut jobs = Jobs::of(body, limits);
@@ -139,13 +140,13 @@ impl Answers {
     /// The lines that answer a job, or as much of its beginning as can be answered at once: the rest is put back. The
     /// job and its problem, if the store does not do it.
     async fn results(&self, mut job: Job, jobs: &mut Jobs) -> Result<Vec<u8>, (Job, Problem)> {
-        let views = loop {
+        let answers = loop {
             let observations = std::mem::take(&mut job.observations);
             if observations.is_empty() {
                 break Vec::new();
             }
             match self.caller.engine().identify_all(observations).await {
-                Ok(Together::Answered(views)) => break views,
+                Ok(Together::Answered(answers)) => break answers,
                 Ok(Together::TooMuch(observations)) => {
                     job.observations = observations;
                     jobs.put_back(job.split());
@@ -154,10 +155,13 @@ impl Answers {
             }
         };
         let spelling = self.state.settings.response_spelling;
-        let mut views = views.iter();
-        Ok(self.write(&job, |_, into| {
-            let view = views.next().expect("each observation has its answer");
-            write_contact(view, spelling, into);
+        let mut answers = answers.iter();
+        Ok(self.write(&job, |line, into| {
+            let answer = answers.next().expect("each observation has its answer");
+            match &answer.identity {
+                Some(view) => write_contact(view, spelling, into),
+                None => Problem::nothing_links().write(self.request_id, Some(line), into),
+            }
         }))
     }
 

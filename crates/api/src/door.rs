@@ -51,7 +51,9 @@ pub(crate) trait Needs: Send {
 pub(crate) struct Identifies;
 /// Reading what is stored.
 pub(crate) struct Reads;
-/// Keys and workspaces.
+/// Correcting what is stored.
+pub(crate) struct Writes;
+/// Keys, workspaces and policies, and erasing.
 pub(crate) struct Administers;
 /// Nothing but a key that is known.
 pub(crate) struct Asks;
@@ -62,6 +64,10 @@ impl Needs for Identifies {
 
 impl Needs for Reads {
     const SCOPE: Option<Scope> = Some(Scope::Read);
+}
+
+impl Needs for Writes {
+    const SCOPE: Option<Scope> = Some(Scope::Write);
 }
 
 impl Needs for Administers {

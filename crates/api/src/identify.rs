@@ -44,9 +44,11 @@ async fn identify(
     request: Request,
 ) -> Result<Response, Problem> {
     let body = read_json(request, LENGTH_BYTES_MAX, state.settings.body_timeout, WANTED).await?;
-    let observation = parse(&body, Place::Body, &caller.actor(&state.settings.actor))
+    let policy = &caller.workspace().policy;
+    let observation = parse(&body, Place::Body, policy, &caller.actor(&state.settings.actor))
         .inspect_err(|_| state.metrics.refused.increment(1))?;
-    let view = caller.engine().identify(observation).await?;
+    let answered = caller.engine().identify(observation).await?;
+    let view = answered.identity.ok_or_else(Problem::nothing_links)?;
     Ok(answer(&view, state.settings.response_spelling))
 }
 

@@ -2,12 +2,13 @@
 //!
 //! Each line is parsed as it comes, so that no more of a body is kept than the line that isn't whole yet.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::StatusCode;
 use memchr::memchr_iter;
-use selfsame_rules::{Actor, Observation};
+use selfsame_rules::{Actor, Observation, Policy};
 use tokio::time::{Instant, timeout_at};
 
 use crate::body::{next_data, too_slow};
@@ -40,6 +41,8 @@ pub(crate) struct JobLimits {
     pub(crate) lines_max: usize,
     /// How long the client may take to send the next [`PACE_BYTES`] of a job, or the rest of it.
     pub(crate) timeout: Duration,
+    /// How values are spelt.
+    pub(crate) policy: Arc<Policy>,
     /// The name that events get as their cause.
     pub(crate) actor: Actor,
 }
@@ -152,10 +155,10 @@ impl Jobs {
         if std::mem::take(&mut self.overlong) {
             job.refused.push((self.lines, too_long()));
         } else if self.begun.is_empty() {
-            job.take(part, self.lines, &self.limits.actor);
+            job.take(part, self.lines, &self.limits);
         } else {
             self.begun.extend_from_slice(part);
-            job.take(&self.begun, self.lines, &self.limits.actor);
+            job.take(&self.begun, self.lines, &self.limits);
             self.begun.clear();
         }
     }
@@ -183,7 +186,7 @@ impl Job {
     }
 
     /// Takes one line, without its line feed. One that is blank is no line: it is what a body ends with.
-    fn take(&mut self, line: &[u8], number: u64, actor: &Actor) {
+    fn take(&mut self, line: &[u8], number: u64, limits: &JobLimits) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.len() > LENGTH_BYTES_MAX {
             return self.refused.push((number, too_long()));
@@ -192,7 +195,7 @@ impl Job {
             return;
         }
         self.length_bytes += line.len();
-        match parse(line, Place::Line, actor) {
+        match parse(line, Place::Line, &limits.policy, &limits.actor) {
             Ok(observation) => {
                 self.observations.push(observation);
                 self.numbers.push(number);

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use selfsame_rules::{Actor, IdentifierKind, Observation, SeenIdentifier};
+use selfsame_rules::{Actor, IdentifierKind, Observation, Policy, SeenIdentifier};
 use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
+use crate::international::international;
 use crate::problem::Problem;
 
 /// The most bytes that the text of an observation may have.
@@ -44,8 +45,13 @@ struct ObservationBody<'text> {
     phone_number: Option<&'text RawValue>,
 }
 
-/// The observation that a text holds, which `actor` brought.
-pub(crate) fn parse(bytes: &[u8], place: Place, actor: &Actor) -> Result<Observation, Problem> {
+/// The observation that a text holds, which `actor` brought. Values are read as `policy` spells them.
+pub(crate) fn parse(
+    bytes: &[u8],
+    place: Place,
+    policy: &Policy,
+    actor: &Actor,
+) -> Result<Observation, Problem> {
     let text = std::str::from_utf8(bytes).map_err(|_| {
         let detail = format!("The {place} is not valid UTF-8; encode the JSON as UTF-8.");
         Problem::bad_request("not_utf8", detail)
@@ -72,7 +78,7 @@ pub(crate) fn parse(bytes: &[u8], place: Place, actor: &Actor) -> Result<Observa
         ),
         Category::Syntax | Category::Eof | Category::Io => malformed(place),
     })?;
-    let seen = [email(body.email, place)?, phone(body.phone_number, place)?];
+    let seen = [email(body.email, place, policy)?, phone(body.phone_number, place, policy)?];
     Observation::new(actor.clone(), seen.into_iter().flatten()).map_err(|_| {
         Problem::bad_request(
             "nothing_to_identify",
@@ -85,18 +91,18 @@ fn malformed(place: Place) -> Problem {
     Problem::bad_request("malformed_json", format!("The {place} is not valid JSON; send a JSON object."))
 }
 
-fn email(value: Option<&RawValue>, place: Place) -> Result<Option<SeenIdentifier>, Problem> {
+fn email(value: Option<&RawValue>, place: Place, policy: &Policy) -> Result<Option<SeenIdentifier>, Problem> {
     let Some(value) = value else { return Ok(None) };
     if !value.get().starts_with('"') {
         return Err(Problem::bad_request("wrong_type", "`email` must be a string or null."));
     }
-    SeenIdentifier::parse(&IdentifierKind::Email, &string(value, place)?).map_err(|rule| {
+    policy.parse(&IdentifierKind::Email, &string(value, place)?, international).map_err(|rule| {
         let detail = format!("`email` is not an e-mail address: {rule}; correct it, or leave it out.");
         Problem::bad_request("invalid_email", detail)
     })
 }
 
-fn phone(value: Option<&RawValue>, place: Place) -> Result<Option<SeenIdentifier>, Problem> {
+fn phone(value: Option<&RawValue>, place: Place, policy: &Policy) -> Result<Option<SeenIdentifier>, Problem> {
     let Some(value) = value else { return Ok(None) };
     let raw = value.get();
     let text = if raw.starts_with('"') {
@@ -107,7 +113,7 @@ fn phone(value: Option<&RawValue>, place: Place) -> Result<Option<SeenIdentifier
         let detail = "`phoneNumber` must be a string, a whole number without sign or exponent, or null.";
         return Err(Problem::bad_request("wrong_type", detail));
     };
-    SeenIdentifier::parse(&IdentifierKind::Phone, &text).map_err(|rule| {
+    policy.parse(&IdentifierKind::Phone, &text, international).map_err(|rule| {
         let detail = format!("`phoneNumber` is not a phone number: {rule}; correct it, or leave it out.");
         Problem::bad_request("invalid_phone_number", detail)
     })

@@ -38,14 +38,40 @@ impl Page {
     /// The page of the list of that name that a query asks for; it may hold nothing else.
     pub(crate) fn asked(uri: &Uri, list: &'static str) -> Result<Self, Problem> {
         let mut query = Query::of(uri);
+        let page = Self::take(&mut query, list)?;
+        query.end("`limit` and `cursor`")?;
+        Ok(page)
+    }
+
+    /// The same of a query that holds other parameters too.
+    pub(crate) fn take(query: &mut Query, list: &'static str) -> Result<Self, Problem> {
         let limit = query.take("limit")?.map_or(Ok(LIMIT_DEFAULT), |limit| {
             let number = limit.parse().ok().filter(|limit| (1..=LIMIT_MAX).contains(limit));
             number.ok_or_else(|| invalid(format!("`limit` must be a whole number from 1 to {LIMIT_MAX}.")))
         })?;
         let after =
             query.take("cursor")?.map(|cursor| read(&cursor, list).ok_or_else(invalid_cursor)).transpose()?;
-        query.end("`limit` and `cursor`")?;
         Ok(Self { list, limit, after })
+    }
+
+    /// The first page.
+    pub(crate) fn first(list: &'static str) -> Self {
+        Self { list, limit: LIMIT_DEFAULT, after: None }
+    }
+
+    /// The number that the last item before this page has, where items are told by one alone; 0 before the first.
+    pub(crate) fn after(&self) -> i64 {
+        self.after.as_ref().map_or(0, |(number, _)| *number)
+    }
+
+    /// How many items it holds at most.
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// The cursor that leads on after an item, which is told by a number alone.
+    pub(crate) fn cursor_after(&self, number: i64) -> String {
+        write(self.list, &(number, String::new()))
     }
 
     /// The items of that page, out of all in order, and the cursor that leads to the next one.

@@ -97,6 +97,28 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", "There is nothing at this path; try POST /identify.")
     }
 
+    /// Nothing of an observation could link under the workspace's policy.
+    pub(crate) fn nothing_links() -> Self {
+        Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "nothing_links",
+            "The workspace's policy lets none of these identifiers link anybody, so nothing was stored; send one that is \
+             neither blocked nor an unverified claim.",
+        )
+    }
+
+    /// No contact has that number.
+    pub(crate) fn no_contact() -> Self {
+        let detail = "There is no contact of that number; take one that an answer gave.";
+        Self::new(StatusCode::NOT_FOUND, "contact_not_found", detail)
+    }
+
+    /// The contact is deleted, and nobody of its identity lives.
+    pub(crate) fn contact_gone() -> Self {
+        let detail = "That contact was deleted or erased, and nobody of its identity is left.";
+        Self::new(StatusCode::GONE, "contact_gone", detail)
+    }
+
     /// The key isn't good for that.
     pub(crate) fn wrong_scope(scope: Scope) -> Self {
         let detail = format!("The key lacks the scope `{}`; use one that has it.", scope.word());

@@ -26,6 +26,20 @@ impl Query {
         Ok(value)
     }
 
+    /// Takes out the first that is left, whatever it is called.
+    pub(crate) fn take_other(&mut self) -> Option<(String, String)> {
+        (!self.0.is_empty()).then(|| self.0.remove(0))
+    }
+
+    /// Whether the parameter says `true`; it may also say `false`, or not be there.
+    pub(crate) fn take_flag(&mut self, name: &'static str) -> Result<bool, Problem> {
+        match self.take(name)?.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(invalid(format!("`{name}` must be `true` or `false`."))),
+        }
+    }
+
     /// Refuses what is left: a misspelt parameter would be taken for one that isn't there.
     pub(crate) fn end(self, known: &str) -> Result<(), Problem> {
         match self.0.first() {

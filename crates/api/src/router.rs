@@ -4,23 +4,31 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{MethodRouter, delete, get, post};
 use selfsame_rules::Actor;
 use selfsame_service::Installation;
+use tokio::sync::watch;
 
 use crate::batch::create_observations_batch;
 use crate::contact_body::ResponseSpelling;
+use crate::corrections::{delete_contact, erase_identity, merge_identities, split_identity, undo_event};
 use crate::cors::Cors;
 use crate::docs::{find_docs, find_docs_file};
 use crate::door::Admission;
+use crate::events::list_events;
 use crate::health::{find_health, find_readiness};
 use crate::heartbeat::find_heartbeat;
 use crate::identify::create_identify;
+use crate::identities::{explain_identity, find_identity, find_identity_by_identifier, list_identity_events};
 use crate::keys::{create_key, find_current_key, find_key, list_keys, revoke_key};
 use crate::measurements::{Measurements, find_metrics};
 use crate::metrics::RequestMetrics;
+use crate::observations::create_observation;
 use crate::openapi::find_openapi;
+use crate::policy::{find_policy, preview_policy, set_policy};
 use crate::problem::Problem;
+use crate::record::find_record;
+use crate::reviews::{decide_review, list_reviews};
 use crate::strangers::Strangers;
 use crate::workspaces::{
     create_workspace, erase_workspace, find_workspace, list_workspaces, rename_workspace,
@@ -48,6 +56,8 @@ pub struct ApiSettings {
 pub struct Api {
     pub(crate) router: Router,
     pub(crate) metrics: Arc<RequestMetrics>,
+    /// Whether the server ends, for answers that would never.
+    pub(crate) ending: Arc<watch::Sender<bool>>,
 }
 
 /// What every handler can reach.
@@ -57,6 +67,7 @@ pub(crate) struct ApiState {
     pub(crate) settings: ApiSettings,
     pub(crate) started: Instant,
     pub(crate) metrics: Arc<RequestMetrics>,
+    pub(crate) ending: Arc<watch::Sender<bool>>,
 }
 
 /// The whole HTTP interface of `installation`.
@@ -65,7 +76,22 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/", get(find_heartbeat))
         .route("/identify", post(create_identify))
         .route("/identify/", post(create_identify))
+        .route("/v1/observations", post(create_observation))
         .route("/v1/observations/batch", post(create_observations_batch))
+        .route("/v1/identities", get(find_identity_by_identifier))
+        .route("/v1/identities/{id}", get(find_identity).delete(erase_identity))
+        .route("/v1/identities/{id}/events", get(list_identity_events))
+        .route("/v1/identities/{id}/why", get(explain_identity))
+        .route("/v1/identities/{id}/record", get(find_record))
+        .route("/v1/identities/{id}/split", post(split_identity))
+        .route("/v1/identities/{id}/merge", post(merge_identities))
+        .route("/v1/contacts/{id}", delete(delete_contact))
+        .route("/v1/events", get(list_events))
+        .route("/v1/events/{sequence}/undo", post(undo_event))
+        .route("/v1/reviews", get(list_reviews))
+        .route("/v1/reviews/{sequence}", post(decide_review))
+        .route("/v1/policy", get(find_policy).put(set_policy))
+        .route("/v1/policy/preview", post(preview_policy))
         .route("/healthz", get(find_health))
         .route("/health", get(find_health))
         .route("/readyz", get(find_readiness))
@@ -79,19 +105,21 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/docs", get(find_docs))
         .route("/docs/{file}", get(find_docs_file));
     let metrics = Arc::new(RequestMetrics::new(&routes.templates));
+    let ending = Arc::new(watch::Sender::new(false));
     let state = ApiState {
         installation,
         settings,
         strangers: Strangers::default(),
         started: Instant::now(),
         metrics: Arc::clone(&metrics),
+        ending: Arc::clone(&ending),
     };
     let router = routes
         .router
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(Arc::new(state));
-    Api { router, metrics }
+    Api { router, metrics, ending }
 }
 
 /// Routes, and the templates of their paths, by which requests are measured.

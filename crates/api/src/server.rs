@@ -84,6 +84,7 @@ pub async fn serve<L: Listener<Addr: PeerAddress>>(
         };
     }
     drop(listener);
+    api.ending.send_replace(true);
     // Nobody who still shakes hands has asked for anything.
     drop(handshakes);
     if tokio::time::timeout(settings.drain_timeout, connections.shutdown()).await.is_err() {

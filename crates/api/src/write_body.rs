@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use axum::extract::Request;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -17,7 +18,12 @@ pub(crate) async fn read_object<T: DeserializeOwned>(
     timeout: Duration,
 ) -> Result<T, Problem> {
     let body = read_json(request, length_bytes_max, timeout, "a JSON object").await?;
-    if std::str::from_utf8(&body).is_err() {
+    parse_object(&body)
+}
+
+/// The object that a body is.
+pub(crate) fn parse_object<'body, T: Deserialize<'body>>(body: &'body [u8]) -> Result<T, Problem> {
+    if std::str::from_utf8(body).is_err() {
         return Err(Problem::bad_request(
             "not_utf8",
             "The body is not valid UTF-8; encode the JSON as UTF-8.",
@@ -27,7 +33,7 @@ pub(crate) async fn read_object<T: DeserializeOwned>(
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Problem::bad_request("not_an_object", "The body must be a JSON object."));
     }
-    serde_json::from_slice(&body).map_err(|error| match error.classify() {
+    serde_json::from_slice(body).map_err(|error| match error.classify() {
         Category::Data => {
             Problem::bad_request("invalid_body", format!("The body is not what this path takes: {error}."))
         }

@@ -1,0 +1,161 @@
+//! `/v1/policy`: what links in the workspace, changed with its effect seen beforehand.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::Uri;
+use axum::response::Response;
+use selfsame_rules::{Actor, ContactId, Refolding, Rule, Sequence};
+use selfsame_service::{Order, Ordered};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::door::{Administers, Caller, Reads};
+use crate::event_body::{EventBody, RuleBody, ids};
+use crate::policy_body::PolicyBody;
+use crate::problem::{Problem, ProblemBody};
+use crate::query::Query;
+use crate::router::ApiState;
+use crate::target::no_query;
+use crate::write_body::read_object;
+
+/// The longest policy.
+const LENGTH_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// A policy that was set, or would be.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PolicySet)]
+pub(crate) struct PolicySetBody {
+    /// The policy that holds now, or would.
+    policy: PolicyBody,
+    /// The event; null where the policy held already.
+    event: Option<EventBody>,
+    /// What a refold decides otherwise; null without one.
+    refolding: Option<RefoldingBody>,
+}
+
+/// What a refold decides otherwise.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Refolding)]
+pub(crate) struct RefoldingBody {
+    /// Merges that the policy refuses.
+    refused: Vec<RefoldedMergeBody>,
+    /// Merges that were refused, and that it allows.
+    allowed: Vec<RefoldedMergeBody>,
+    /// Merges by hand that it forbids: their events.
+    joins_forbidden: Vec<i64>,
+}
+
+/// A merge that a refold decides otherwise.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RefoldedMerge)]
+pub(crate) struct RefoldedMergeBody {
+    /// The event that observed it.
+    sequence: i64,
+    /// The rule that it breaks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rule: Option<RuleBody>,
+    /// Contacts that stand for the people concerned.
+    contact_ids: Vec<i64>,
+}
+
+/// Tell the policy that holds.
+#[utoipa::path(
+    get, path = "/v1/policy", tag = "policy",
+    params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
+    responses((status = 200, description = "The policy", body = PolicyBody),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub(crate) async fn find_policy(caller: Caller<Reads>, uri: Uri) -> Response {
+    let find = async {
+        no_query(&uri)?;
+        Ok(Json(PolicyBody::of(&caller.engine().policy().await?)))
+    };
+    caller.answer(find.await)
+}
+
+/// Set the policy: the whole of it.
+///
+/// It holds for what comes after. With `refold`, what was recorded is decided again under it, as the preview tells.
+#[utoipa::path(
+    put, path = "/v1/policy", tag = "policy", request_body = PolicyBody,
+    params(("refold" = Option<bool>, Query, description = "Decide the recorded observations again"),
+        ("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
+    responses((status = 200, description = "It holds", body = PolicySetBody),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub(crate) async fn set_policy(
+    caller: Caller<Administers>,
+    State(state): State<Arc<ApiState>>,
+    request: Request,
+) -> Response {
+    let set = async {
+        let mut query = Query::of(request.uri());
+        let refold = query.take_flag("refold")?;
+        query.end("`refold`")?;
+        let set = order(&caller, &state, request, refold, false, "PUT /v1/policy").await?;
+        // From here on this replica reads values as it says; the others do within seconds.
+        state.installation.read().await?;
+        Ok(set)
+    };
+    caller.answer(set.await)
+}
+
+/// Tell what setting the policy with a refold would do.
+#[utoipa::path(
+    post, path = "/v1/policy/preview", tag = "policy", request_body = PolicyBody,
+    params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
+    responses((status = 200, description = "What would come of it", body = PolicySetBody),
+        (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
+)]
+pub(crate) async fn preview_policy(
+    caller: Caller<Administers>,
+    State(state): State<Arc<ApiState>>,
+    request: Request,
+) -> Response {
+    let preview = async {
+        no_query(request.uri())?;
+        order(&caller, &state, request, true, true, "POST /v1/policy/preview").await
+    };
+    caller.answer(preview.await)
+}
+
+async fn order(
+    caller: &Caller<Administers>,
+    state: &ApiState,
+    request: Request,
+    refold: bool,
+    dry_run: bool,
+    route: &str,
+) -> Result<Json<PolicySetBody>, Problem> {
+    let body: PolicyBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
+    let policy = body.read()?;
+    let shown = PolicyBody::of(&policy);
+    let order = if refold { Order::Refold(policy) } else { Order::Govern(policy) };
+    let actor = caller.actor(&Actor::named(route));
+    let Ordered { event, refolding, .. } = caller.engine().correct(order, actor, None, dry_run).await?;
+    Ok(Json(PolicySetBody {
+        policy: shown,
+        event: event.as_ref().map(EventBody::of),
+        refolding: refolding.as_ref().map(refolding_body),
+    }))
+}
+
+fn refolding_body(refolding: &Refolding) -> RefoldingBody {
+    let merge = |sequence: &Sequence, rule: Option<&Rule>, contacts: &[ContactId]| RefoldedMergeBody {
+        sequence: sequence.0,
+        rule: rule.map(RuleBody::of),
+        contact_ids: ids(contacts),
+    };
+    let refused = refolding.refused.iter();
+    let allowed = refolding.allowed.iter();
+    RefoldingBody {
+        refused: refused.map(|(sequence, rule, contacts)| merge(sequence, Some(rule), contacts)).collect(),
+        allowed: allowed.map(|(sequence, contacts)| merge(sequence, None, contacts)).collect(),
+        joins_forbidden: refolding.joins_forbidden.iter().map(|sequence| sequence.0).collect(),
+    }
+}

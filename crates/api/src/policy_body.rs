@@ -1,0 +1,84 @@
+//! A workspace's policy as JSON: what `GET /v1/policy` answers is what `PUT /v1/policy` takes.
+
+use selfsame_rules::{Policy, PolicyDocument};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::problem::Problem;
+
+/// What links in a workspace and what doesn't. What is left out is as in the default policy, under which everything links.
+#[derive(Clone, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[schema(as = Policy)]
+pub(crate) struct PolicyBody {
+    /// The kinds that observations may bring besides `email` and `phone`, such as `customerId`.
+    kinds: Vec<String>,
+    /// Values and patterns that never link anybody.
+    blocked: Vec<BlockedBody>,
+    /// The most contacts that one identity may have; null for no limit.
+    #[schema(minimum = 1)]
+    contacts_max: Option<u32>,
+    /// The most identifiers of a kind that one identity may own.
+    limits: Vec<LimitBody>,
+    /// Kinds of which two values never meet in one identity.
+    unique: Vec<String>,
+    /// Kinds that link only when the observation marks them verified.
+    claims: Vec<String>,
+    /// Whether e-mail addresses are told apart byte for byte.
+    exact_email: bool,
+    /// Where phone numbers without a country are from: two capital letters (ISO 3166-1); null for nowhere.
+    default_region: Option<String>,
+}
+
+/// A value or a pattern of one kind.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Blocked)]
+pub(crate) struct BlockedBody {
+    kind: String,
+    /// A canonical value, in which `*` stands for any characters.
+    pattern: String,
+}
+
+/// A limit on one kind.
+#[derive(Clone, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Limit)]
+pub(crate) struct LimitBody {
+    kind: String,
+    #[schema(minimum = 1)]
+    most: u32,
+}
+
+impl PolicyBody {
+    pub(crate) fn of(policy: &Policy) -> Self {
+        let document = policy.document();
+        let blocked = |(kind, pattern)| BlockedBody { kind, pattern };
+        let limit = |(kind, most)| LimitBody { kind, most };
+        Self {
+            kinds: document.kinds,
+            blocked: document.blocked.into_iter().map(blocked).collect(),
+            contacts_max: document.contacts_max,
+            limits: document.identifiers_max.into_iter().map(limit).collect(),
+            unique: document.unique,
+            claims: document.claims,
+            exact_email: document.exact_email,
+            default_region: document.default_region,
+        }
+    }
+
+    pub(crate) fn read(self) -> Result<Policy, Problem> {
+        let document = PolicyDocument {
+            kinds: self.kinds,
+            blocked: self.blocked.into_iter().map(|one| (one.kind, one.pattern)).collect(),
+            contacts_max: self.contacts_max,
+            identifiers_max: self.limits.into_iter().map(|one| (one.kind, one.most)).collect(),
+            unique: self.unique,
+            claims: self.claims,
+            exact_email: self.exact_email,
+            default_region: self.default_region,
+        };
+        Policy::read(&document)
+            .map_err(|why| Problem::bad_request("invalid_policy", format!("The policy can't hold: {why}.")))
+    }
+}
