@@ -12,6 +12,7 @@ mod check;
 mod command_socket;
 mod database;
 mod doctor;
+mod erasures;
 mod export;
 mod healthcheck;
 mod identify;
@@ -20,7 +21,10 @@ mod log;
 mod measure;
 mod migrate;
 mod open_files;
+mod people;
+mod policy;
 mod restore;
+mod scrub;
 mod serve;
 mod settings;
 mod table;
@@ -62,6 +66,26 @@ enum Command {
     Keys(keys::KeysArguments),
     /// Make, list, rename and erase workspaces; beside a running server, through it.
     Workspaces(workspaces::WorkspacesArguments),
+    /// Tell why two contacts are the same person; exit code 1 if they aren't.
+    Why(people::WhyArguments),
+    /// List the events of a person.
+    History(people::HistoryArguments),
+    /// Tell everything that is held about a person, as JSON.
+    Record(people::RecordArguments),
+    /// Undo a merge or an attachment, and keep its sides apart.
+    Undo(people::UndoArguments),
+    /// Split contacts off their identity, and keep them apart from it.
+    Split(people::SplitArguments),
+    /// Merge two identities by hand.
+    Merge(people::MergeArguments),
+    /// Erase a person, for good.
+    Erase(people::EraseArguments),
+    /// Write the database anew without what was erased, and look for values that must be gone.
+    Scrub(scrub::ScrubArguments),
+    /// List who was erased, or erase them again in a database that was restored.
+    Erasures(erasures::ErasuresArguments),
+    /// Show, preview and set what links and what doesn't.
+    Policy(policy::PolicyArguments),
     /// Write every contact to standard output, also while a server runs.
     Export(export::ExportArguments),
     /// Prove the laws of identity over a database, also while a server runs.
@@ -132,6 +156,16 @@ fn run() -> anyhow::Result<Outcome> {
             Command::Identify(arguments) => identify::run(arguments).await,
             Command::Keys(arguments) => keys::run(arguments).await,
             Command::Workspaces(arguments) => workspaces::run(arguments).await,
+            Command::Why(arguments) => people::why(arguments).await,
+            Command::History(arguments) => people::history(arguments).await,
+            Command::Record(arguments) => people::record(arguments).await,
+            Command::Undo(arguments) => people::undo(arguments).await,
+            Command::Split(arguments) => people::split(arguments).await,
+            Command::Merge(arguments) => people::merge(arguments).await,
+            Command::Erase(arguments) => people::erase(arguments).await,
+            Command::Scrub(arguments) => scrub::run(arguments).await,
+            Command::Erasures(arguments) => erasures::run(arguments).await,
+            Command::Policy(arguments) => policy::run(arguments).await,
             Command::Export(arguments) => export::run(arguments).await,
             Command::Check(arguments) => check::run(arguments).await,
             Command::Backup(arguments) => backup::run(arguments).await,

@@ -1,13 +1,17 @@
 //! `selfsame restore`: puts a backup in the place of the embedded database, verified first, and keeps what was there.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use selfsame_store_sqlite::{OpenError, Place, absolute};
+use selfsame_service::erasures::{Erasure, erasures};
+use selfsame_store::Migrations;
+use selfsame_store_sqlite::{OpenError, Place, SqliteStore, absolute};
 
 use crate::backup::{Opened, Verdict, Verified, embedded, open, scratch, told, verify};
 use crate::check::count;
 use crate::database::Database;
+use crate::erasures::{apply, read, tell};
 use crate::settings::DatabaseSettings;
 use crate::{CommonArguments, Outcome, log, put, say};
 
@@ -28,6 +32,9 @@ pub(crate) struct RestoreArguments {
     /// Take a database that `selfsame backup` did not write, such as sqlite3's copy: what no rule proves is taken on trust
     #[arg(long)]
     unsealed: bool,
+    /// Erase in it whoever is in this list of `selfsame erasures`, besides those whom the database that is replaced has erased
+    #[arg(long, value_name = "FILE")]
+    erasures: Option<PathBuf>,
     #[command(flatten)]
     database: DatabaseSettings,
     #[command(flatten)]
@@ -39,6 +46,7 @@ pub(crate) async fn run(arguments: RestoreArguments) -> anyhow::Result<Outcome> 
     let database = Database::of_command(arguments.database, &arguments.common)?;
     let path = absolute(embedded(&database)?)?;
     let backup = &arguments.file;
+    let mut erased = arguments.erasures.as_deref().map(read).transpose()?.unwrap_or_default();
     // Held to the end. It is asked for first: verifying may take minutes.
     let place = if arguments.dry_run { None } else { Some(take(&path, arguments.replace)?) };
 
@@ -67,6 +75,10 @@ pub(crate) async fn run(arguments: RestoreArguments) -> anyhow::Result<Outcome> 
     }
     put(&told(backup, &verified, &sealed.sha256, sealed.bytes))?;
     if let Some(place) = place {
+        erased.extend(erased_in(&place).await);
+        if let Outcome::No = erase_again(&staged, &erased).await? {
+            return no(backup, "not everybody who was erased since could be erased in it");
+        }
         put_in(&place, &staged, &verified)?;
     }
     Ok(Outcome::Done)
@@ -90,6 +102,40 @@ fn take(path: &Path, replace: bool) -> anyhow::Result<Place> {
         );
     }
     Ok(place)
+}
+
+/// Whom the database that is replaced has erased: they stay erased.
+async fn erased_in(place: &Place) -> Vec<Erasure> {
+    if place.is_free() {
+        return Vec::new();
+    }
+    let read = async {
+        let store = SqliteStore::open_for_reading(place.path())?;
+        anyhow::Ok(erasures(&store).await?)
+    };
+    read.await.unwrap_or_else(|error| {
+        let why = error.to_string();
+        let why = why.lines().next().unwrap_or_default();
+        say(&format!(
+            "warning: whom the database that is replaced has erased can't be read: {why}\n\
+             hint: a list that `selfsame erasures` printed earlier does it too: `selfsame erasures --apply LIST`, before you serve"
+        ));
+        Vec::new()
+    })
+}
+
+/// Erases them in the staged database, before anybody can be answered from it.
+async fn erase_again(staged: &Path, erased: &[Erasure]) -> anyhow::Result<Outcome> {
+    if erased.is_empty() {
+        return Ok(Outcome::Done);
+    }
+    let store = Arc::new(SqliteStore::open(staged, Migrations::Apply)?);
+    let reapplied = apply(store, erased, "selfsame restore").await?;
+    // Closed, it is one file, and synced by its last checkpoint.
+    if let Some(log) = log_beside(staged) {
+        bail!("`{}` is left of erasing again\nhint: nothing was changed; try again", log.display());
+    }
+    tell(&reapplied)
 }
 
 /// Puts the staged database in its place, and says what was kept.
