@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use selfsame_rules::{Identifier, Identities, Name, Observation, Timestamp, decide};
+use selfsame_rules::{Identities, Name, Observation, Timestamp, decide};
 use selfsame_store::{
     Access, AccessChange, AccessEffect, Counts, FormerNames, Record, Scan, Scanned, Store, StoreError,
     WorkspaceKey, WorkspaceRow,
@@ -33,21 +33,21 @@ async fn write(
     batch: Vec<Observation>,
     at: i64,
 ) -> Result<usize, StoreError> {
-    let identifiers: Vec<Identifier> = batch.iter().flat_map(Observation::identifiers).cloned().collect();
+    let asked = batch.clone();
     let decision =
         Box::new(move |loaded: &dyn Identities| decide(loaded, &batch, Timestamp::from_milliseconds(at)));
-    store.write(workspace, identifiers, decision).await.map(|plan| plan.events.len())
+    store.write(workspace, asked, decision).await.map(|plan| plan.events.len())
 }
 
 /// Whether the e-mail is known there.
 async fn look(store: &dyn Store, workspace: WorkspaceKey, email: &str) -> Result<bool, StoreError> {
     let seen = seen(email, "");
-    let (identifiers, mut known) = (seen.identifiers().cloned().collect(), false);
+    let (asked, mut known) = (vec![seen.clone()], false);
     let mut look = |identities: &dyn Identities| {
         let plan = decide(identities, std::slice::from_ref(&seen), Timestamp::from_milliseconds(1));
         known = plan.events.is_empty();
     };
-    store.look(workspace, identifiers, &mut look).await?;
+    store.look(workspace, asked, &mut look).await?;
     Ok(known)
 }
 
@@ -82,6 +82,7 @@ fn applied(access: &mut Access, change: &AccessChange) {
             head: selfsame_rules::Head::EMPTY,
             former_names: FormerNames::default(),
             counts: Counts::default(),
+            policy_since: selfsame_rules::Sequence(0),
             swept: false,
         });
     }

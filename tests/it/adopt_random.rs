@@ -198,13 +198,16 @@ async fn what_comes_after_an_adoption_keeps_all_laws() {
     store.write(WorkspaceKey::DEFAULT, Vec::new(), Box::new(move |_| plan.clone())).await.unwrap();
     let seen = [("email", "e3@x.org"), ("phone", "1")].map(|(kind, text)| (kind.to_owned(), text.to_owned()));
     let seen = observation(&seen).unwrap();
-    let identifiers = seen.identifiers().cloned().collect();
+    let asked = vec![seen.clone()];
     let at = Timestamp::from_milliseconds(2_000);
     let decision = move |near: &dyn selfsame_rules::Identities| {
         selfsame_rules::decide(near, std::slice::from_ref(&seen), at)
     };
-    let plan = store.write(WorkspaceKey::DEFAULT, identifiers, Box::new(decision)).await.unwrap();
-    assert_eq!((plan.events[0].kind(), plan.answers[0].secondaries.clone()), ("merged", vec![ContactId(3)]));
+    let plan = store.write(WorkspaceKey::DEFAULT, asked, Box::new(decision)).await.unwrap();
+    assert_eq!(
+        (plan.events[0].kind(), plan.answers[0].identity.clone().unwrap().secondaries),
+        ("merged", vec![ContactId(3)])
+    );
     assert_eq!(check(&*store, WorkspaceKey::DEFAULT).await.unwrap().faults, Vec::<String>::new());
     let links: Vec<_> = support::backend::rows_of(&*store).await.iter().map(|row| row.linked_to).collect();
     assert_eq!(links, [None, Some(1), Some(1)]);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
-use selfsame_rules::{Identifier, IdentifierKind, IdentityView, Observation, Timestamp, decide};
+use selfsame_rules::{Answer, Identifier, IdentifierKind, Observation, Timestamp, decide};
 use selfsame_service::check::check;
 use selfsame_store::{Store, WorkspaceKey};
 use support::backend::{observation, row, rows_of};
@@ -87,7 +87,8 @@ pub(crate) fn model_answers(model: &mut Model, batch: &[&Step], clock: i64) -> V
     batch.iter().map(answer).collect()
 }
 
-pub(crate) fn as_model_answer(view: &IdentityView) -> ModelAnswer {
+pub(crate) fn as_model_answer(answer: &Answer) -> ModelAnswer {
+    let view = answer.identity.as_ref().expect("the default policy lets everything link");
     let value = |value: &Identifier| (value.kind().name().to_owned(), value.value().to_owned());
     ModelAnswer {
         primary: view.primary.0,
@@ -177,12 +178,12 @@ async fn play(store: Arc<dyn Store>, history: &[Step]) -> Result<(), TestCaseErr
     let mut model = Model::new();
     for (batch, clock) in batches(history) {
         let observations = observations(&batch);
-        let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
+        let asked = observations.clone();
         let decision = Box::new(move |loaded: &dyn selfsame_rules::Identities| {
             decide(loaded, &observations, Timestamp::from_milliseconds(clock))
         });
         let plan = store
-            .write(WorkspaceKey::DEFAULT, identifiers, decision)
+            .write(WorkspaceKey::DEFAULT, asked, decision)
             .await
             .map_err(|error| TestCaseError::fail(error.to_string()))?;
         let answers: Vec<_> = plan.answers.iter().map(as_model_answer).collect();

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use selfsame_rules::{
-    Event, Head, IdentifierKind, Identities, IdentityIndex, IdentityView, Observation, Outcome,
-    StoredContact, Timestamp, decide, recognise,
+    Answer, Event, Head, IdentifierKind, Identities, IdentityIndex, Observation, Outcome, StoredContact,
+    Timestamp, decide, recognise,
 };
 use support::model::Model;
 use support::size::{Size, proved};
@@ -76,7 +76,7 @@ fn read_back(world: &World, head: Head) -> IdentityIndex {
 }
 
 /// What each identifier that was ever seen is answered.
-fn views(index: &IdentityIndex, world: &World) -> Vec<Option<Vec<IdentityView>>> {
+fn views(index: &IdentityIndex, world: &World) -> Vec<Option<Vec<Answer>>> {
     let alone = |identifier: &selfsame_rules::Identifier| {
         let sent = [(identifier.kind().name().to_owned(), identifier.value().to_owned())];
         let one = support::backend::observation(&sent).expect("it was one before");

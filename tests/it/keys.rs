@@ -12,7 +12,9 @@ use support::server::{ServerOptions, TestServer};
 use support::shop::{ADMIN, Shop, code, named};
 
 /// Each route that is described, and the scope that it needs; none for one that is open to all.
-const SCOPES: [(&str, &str, Option<&str>); 17] = [
+const SCOPES: [(&str, &str, Option<&str>); 34] = [
+    ("DELETE", "/v1/contacts/{id}", Some("write")),
+    ("DELETE", "/v1/identities/{id}", Some("admin")),
     ("DELETE", "/v1/keys/{id}", Some("admin")),
     ("DELETE", "/v1/workspaces/{name}", Some("admin")),
     ("GET", "/", None),
@@ -20,16 +22,31 @@ const SCOPES: [(&str, &str, Option<&str>); 17] = [
     ("GET", "/metrics", Some("read")),
     ("GET", "/openapi.json", None),
     ("GET", "/readyz", None),
+    ("GET", "/v1/events", Some("read")),
+    ("GET", "/v1/identities", Some("read")),
+    ("GET", "/v1/identities/{id}", Some("read")),
+    ("GET", "/v1/identities/{id}/events", Some("read")),
+    ("GET", "/v1/identities/{id}/record", Some("read")),
+    ("GET", "/v1/identities/{id}/why", Some("read")),
     ("GET", "/v1/keys", Some("admin")),
     ("GET", "/v1/keys/current", Some("any")),
     ("GET", "/v1/keys/{id}", Some("admin")),
+    ("GET", "/v1/policy", Some("read")),
+    ("GET", "/v1/reviews", Some("read")),
     ("GET", "/v1/workspaces", Some("admin")),
     ("GET", "/v1/workspaces/{name}", Some("admin")),
     ("PATCH", "/v1/workspaces/{name}", Some("admin")),
     ("POST", "/identify", Some("identify")),
+    ("POST", "/v1/events/{sequence}/undo", Some("write")),
+    ("POST", "/v1/identities/{id}/merge", Some("write")),
+    ("POST", "/v1/identities/{id}/split", Some("write")),
     ("POST", "/v1/keys", Some("admin")),
+    ("POST", "/v1/observations", Some("identify")),
     ("POST", "/v1/observations/batch", Some("identify")),
+    ("POST", "/v1/policy/preview", Some("admin")),
+    ("POST", "/v1/reviews/{sequence}", Some("write")),
     ("POST", "/v1/workspaces", Some("admin")),
+    ("PUT", "/v1/policy", Some("admin")),
 ];
 
 /// What the description says there is: method and path of each.
@@ -75,7 +92,9 @@ async fn every_route_asks_for_a_key_and_for_its_scope() {
             keys.push((scope, shop.key(body).await));
         }
         for (method, template, needs) in SCOPES {
-            let path = template.replace("{id}", "none").replace("{name}", "none");
+            let path = ["{id}", "{name}", "{sequence}"]
+                .iter()
+                .fold((*template).to_owned(), |path, part| path.replace(part, "none"));
             let ask = Ask::new(method, &path);
             let without = code(&shop.client.ask(ask.clone()).await);
             let unknown = code(&shop.client.ask(ask.clone().key("selfsame_none_none")).await);

@@ -26,7 +26,15 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
     ALTER TABLE contacts DROP COLUMN owns_email;
     ALTER TABLE contacts DROP COLUMN owns_phone;
     ALTER TABLE contacts DROP COLUMN owns_declared;
+    DROP TABLE event_contacts;
+    DROP TABLE kept_apart;
+    DROP TABLE refusals;
+    DROP INDEX events_governing;
+    ALTER TABLE contacts DROP COLUMN event_sequence;
+    ALTER TABLE events DROP COLUMN origin;
     DROP TABLE keys;
+    ALTER TABLE workspaces DROP COLUMN policy;
+    ALTER TABLE workspaces DROP COLUMN policy_sequence;
     ALTER TABLE workspaces DROP COLUMN former_names;
     ALTER TABLE workspaces DROP COLUMN contact_count;
     ALTER TABLE workspaces DROP COLUMN identity_count;
@@ -40,8 +48,11 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
 
 /// What PostgreSQL's first schema had otherwise. There is no second.
 const BACK_TO_THE_FIRST_IN_POSTGRES: &str = "
-    DROP TABLE keys;
-    ALTER TABLE workspaces DROP COLUMN former_names, DROP COLUMN contact_count, DROP COLUMN identity_count,
+    DROP TABLE event_contacts, kept_apart, refusals, keys;
+    DROP INDEX events_governing;
+    ALTER TABLE contacts DROP COLUMN event_sequence;
+    ALTER TABLE events DROP COLUMN origin;
+    ALTER TABLE workspaces DROP COLUMN policy, DROP COLUMN policy_sequence, DROP COLUMN is_plain, DROP COLUMN former_names, DROP COLUMN contact_count, DROP COLUMN identity_count,
         DROP COLUMN created_at_ms, DROP COLUMN erased_at_ms, DROP COLUMN swept_at_ms;
     DELETE FROM refinery_schema_history WHERE version > 1;";
 
@@ -65,10 +76,10 @@ async fn write_some(store: &dyn Store) {
         let sent: Vec<_> = sent.iter().map(|(kind, text)| ((*kind).to_owned(), (*text).to_owned())).collect();
         let seen = observation(&sent).expect("it is valid");
         let at = Timestamp::from_milliseconds(i64::try_from(at).expect("few"));
-        let identifiers = seen.identifiers().cloned().collect();
+        let asked = vec![seen.clone()];
         let decision =
             Box::new(move |stored: &dyn Identities| decide(stored, std::slice::from_ref(&seen), at));
-        store.write(WorkspaceKey::DEFAULT, identifiers, decision).await.expect("there is room");
+        store.write(WorkspaceKey::DEFAULT, asked, decision).await.expect("there is room");
     }
 }
 

@@ -37,6 +37,13 @@ const EXCEPTIONS: [(&str, &[&str], &str); 9] = [
     ("citus", &["engine"], "sent by `migrate --citus`, to Citus only"),
 ];
 
+/// What migrations do all the same, once: their file, the rules, and why.
+const MIGRATING: [(&str, &[&str], &str); 1] = [(
+    "V4__history.sql",
+    &["workspace", "new rows"],
+    "what the log says of rows that are there already, of all workspaces: each row's from events of its own",
+)];
+
 /// What the rules say of a text of statements, each rule once.
 fn judged(text: &str) -> Vec<&'static str> {
     let mut names: Vec<_> = sql::statements(text).iter().flat_map(|statement| refused(statement)).collect();
@@ -68,13 +75,22 @@ fn every_statement_keeps_to_the_list_or_is_an_exception_with_a_reason() {
 #[test]
 fn every_migration_keeps_to_the_list() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/store-postgres/migrations");
-    let mut seen = 0;
+    let (mut seen, mut used) = (0, Vec::new());
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         let text = std::fs::read_to_string(&path).unwrap();
+        let exempt: Vec<&str> = MIGRATING
+            .iter()
+            .filter(|(file, ..)| path.ends_with(file))
+            .flat_map(|(_, rules, _)| *rules)
+            .copied()
+            .collect();
         for statement in sql::statements(&text) {
             seen += 1;
-            assert_eq!(refused(&statement), [""; 0], "{}: {statement:?}", path.display());
+            let mut names = refused(&statement);
+            used.extend(names.iter().filter(|name| exempt.contains(name)).copied());
+            names.retain(|name| !exempt.contains(name));
+            assert_eq!(names, [""; 0], "{}: {statement:?}", path.display());
             if let [create, table, schema, _, name, ..] = &statement[..]
                 && create.is("create")
                 && table.is("table")
@@ -86,6 +102,9 @@ fn every_migration_keeps_to_the_list() {
         }
     }
     assert!(seen >= 7, "the migrations are found");
+    for (file, rules, _) in MIGRATING {
+        assert!(rules.iter().all(|rule| used.contains(rule)), "{file} needs no exception: {used:?}");
+    }
 }
 
 /// What each rule must refuse, by that rule alone or with others.

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use selfsame_rules::{Identifier, Observation, Timestamp, decide};
+use selfsame_rules::{Observation, Timestamp, decide};
 use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
 use selfsame_store_postgres::{ConnectionSettings, PostgresStore};
 use support::backend::{observation, rows_of};
@@ -26,11 +26,11 @@ fn seen(email: &str) -> Observation {
 }
 
 /// Decides as the product does.
-fn deciding(seen: Observation) -> (Vec<Identifier>, Decision) {
-    let identifiers = seen.identifiers().cloned().collect();
+fn deciding(seen: Observation) -> (Vec<Observation>, Decision) {
+    let asked = vec![seen.clone()];
     let at = Timestamp::from_milliseconds(1);
     (
-        identifiers,
+        asked,
         Box::new(move |loaded: &dyn selfsame_rules::Identities| {
             decide(loaded, std::slice::from_ref(&seen), at)
         }),
@@ -38,8 +38,8 @@ fn deciding(seen: Observation) -> (Vec<Identifier>, Decision) {
 }
 
 async fn write(store: &dyn Store, email: &str) -> Result<usize, StoreError> {
-    let (identifiers, decision) = deciding(seen(email));
-    store.write(WorkspaceKey::DEFAULT, identifiers, decision).await.map(|plan| plan.events.len())
+    let (asked, decision) = deciding(seen(email));
+    store.write(WorkspaceKey::DEFAULT, asked, decision).await.map(|plan| plan.events.len())
 }
 
 #[tokio::test]
@@ -85,13 +85,13 @@ async fn a_decision_that_panics_fails_its_own_write_and_no_other() {
     let at_once = (0..20).map(|number| {
         let store = std::sync::Arc::clone(&store);
         tokio::spawn(async move {
-            let (identifiers, decision) = deciding(seen(&format!("p{number}@x.org")));
+            let (asked, decision) = deciding(seen(&format!("p{number}@x.org")));
             let decision = if number % 2 == 0 {
                 decision
             } else {
                 Box::new(|_: &dyn selfsame_rules::Identities| panic!("as planted"))
             };
-            store.write(WorkspaceKey::DEFAULT, identifiers, decision).await
+            store.write(WorkspaceKey::DEFAULT, asked, decision).await
         })
     });
     for (number, written) in at_once.collect::<Vec<_>>().into_iter().enumerate() {
@@ -113,8 +113,7 @@ async fn a_closed_store_takes_no_write() {
     let (store, other) = (database.open().await, database.open().await);
     store.close().await.unwrap();
     assert!(matches!(write(&*store, "a@x.org").await, Err(StoreError::NotWritable)));
-    let identifiers = seen("a@x.org").identifiers().cloned().collect();
-    let loaded = store.look(WorkspaceKey::DEFAULT, identifiers, &mut |_| {}).await;
+    let loaded = store.look(WorkspaceKey::DEFAULT, vec![seen("a@x.org")], &mut |_| {}).await;
     // It was tried again and again until the time was up, as if the pool could open again.
     assert!(matches!(loaded, Err(StoreError::NotWritable)), "{loaded:?}");
     assert!(matches!(store.ready().await, Err(StoreError::NotWritable)));

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use selfsame_rules::{Actor, AdoptionSettings, Timestamp, decide};
+use selfsame_service::{Engine, EngineSettings};
 use selfsame_store::{Migrations, Scan, Store, WorkspaceKey};
 use selfsame_store_postgres::{
     AdoptionOrder, ConnectionSettings, OpenError, PostgresStore, adopt_database, examine, statements,
 };
 use support::administration;
 use support::backend::{Backend, Stored};
+use support::clock::ManualClock;
+use support::corrections;
 use support::databases::Database;
 use support::postgres::binaries::Binaries;
 use support::postgres::cluster::Cluster;
@@ -31,13 +34,14 @@ INSERT INTO "Contact" VALUES (1, '1', 'a@b.org', NULL, 'primary', now(), now(), 
 GRANT SELECT ON "Contact" TO reader"#;
 
 /// What refinery sends by itself, by how it begins: its own table, and the migrations in its transaction.
-const REFINERY: [&str; 6] = [
+const REFINERY: [&str; 7] = [
     "CREATE TABLE IF NOT EXISTS selfsame.refinery_schema_history",
     "SELECT version, name, applied_on, checksum FROM selfsame.refinery_schema_history",
     "START TRANSACTION",
     "INSERT INTO selfsame.refinery_schema_history",
     "-- Times are Unix milliseconds, UTC. Every key begins with the workspace. CREATE TABLE selfsame.workspaces",
     "-- Several workspaces, each with what it counts, and the keys to them. Names of workspaces",
+    "-- What people correct, and what a policy refuses.",
 ];
 
 fn settings(url: &str) -> ConnectionSettings {
@@ -141,6 +145,13 @@ async fn use_everything(url: &str) {
     assert_eq!(store.access().await.unwrap().workspaces.len(), 2);
     store.ready().await.unwrap();
     store.findings().await.unwrap();
+    let engine = Engine::start(
+        Arc::clone(&store),
+        ManualClock::new(),
+        WorkspaceKey::DEFAULT,
+        EngineSettings::default(),
+    );
+    corrections::use_everything(&engine).await;
     store.close().await.unwrap();
     examine(&settings(url)).await.unwrap();
     let distributed = PostgresStore::distribute(&settings(url)).await;
@@ -196,6 +207,9 @@ async fn citus_is_told_what_to_distribute_and_nothing_else_is_asked_to() {
     SELECT create_distributed_table('selfsame.identifiers', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.identifiers'::regclass);
     SELECT create_distributed_table('selfsame.events', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.events'::regclass);
     SELECT create_distributed_table('selfsame.keys', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.keys'::regclass);
+    SELECT create_distributed_table('selfsame.event_contacts', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.event_contacts'::regclass);
+    SELECT create_distributed_table('selfsame.kept_apart', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.kept_apart'::regclass);
+    SELECT create_distributed_table('selfsame.refusals', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.refusals'::regclass);
     ");
     assert!(err.contains("pending"), "{err}");
     let (code, out, err) = run(&url, &["migrate", "--citus"]);

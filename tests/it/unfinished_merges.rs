@@ -26,10 +26,10 @@ struct Played {
 }
 
 async fn write(store: &dyn Store, seen: Vec<Observation>, at: i64) -> Vec<Event> {
-    let identifiers = seen.iter().flat_map(Observation::identifiers).cloned().collect();
+    let asked = seen.clone();
     let decision =
         Box::new(move |stored: &dyn Identities| decide(stored, &seen, Timestamp::from_milliseconds(at)));
-    store.write(WorkspaceKey::DEFAULT, identifiers, decision).await.expect("the disk has room").events
+    store.write(WorkspaceKey::DEFAULT, asked, decision).await.expect("the disk has room").events
 }
 
 fn seen(email: u64, phone: u64) -> Observation {

@@ -138,6 +138,7 @@ fn event(head: Head, at: Timestamp, outcome: Outcome) -> Event {
         at: at.max(head.last_event_at),
         caused_by: Actor::named("test"),
         evidence: Vec::new(),
+        origin: None,
         outcome,
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use selfsame_rules::{
-    Actor, Contact, ContactId, Identifier, IdentifierKind, IdentityView, InvalidIdentifier, Observation,
-    SeenIdentifier, Timestamp,
+    Actor, Contact, ContactId, Identifier, IdentifierKind, InvalidIdentifier, Observation, SeenIdentifier,
+    Timestamp,
 };
 use selfsame_service::{Engine, EngineSettings};
 use selfsame_store::{Record, Scan, Store, WorkspaceKey};
@@ -46,7 +46,7 @@ impl Rules {
 impl Backend for Rules {
     async fn identify(&mut self, sent: &[(String, String)], at: i64) -> Result<Answer, String> {
         let plan = self.0.identify(&[observation(sent)?], Timestamp::from_milliseconds(at));
-        Ok(answer(&plan.answers[0]))
+        linked(&plan.answers[0])
     }
 
     async fn rows(&self) -> Vec<Row> {
@@ -92,8 +92,8 @@ impl Stored {
 impl Backend for Stored {
     async fn identify(&mut self, sent: &[(String, String)], at: i64) -> Result<Answer, String> {
         self.clock.set(at);
-        let view = self.engine.identify(observation(sent)?).await.map_err(|error| error.to_string())?;
-        Ok(answer(&view))
+        let answered = self.engine.identify(observation(sent)?).await.map_err(|error| error.to_string())?;
+        linked(&answered)
     }
 
     async fn rows(&self) -> Vec<Row> {
@@ -224,7 +224,8 @@ async fn events_of(store: &dyn Store) -> Vec<String> {
         .collect()
 }
 
-async fn scan(store: &dyn Store, what: Scan) -> Vec<Record> {
+/// Everything that `what` names in the default workspace.
+pub async fn scan(store: &dyn Store, what: Scan) -> Vec<Record> {
     let (sender, mut records) = mpsc::channel::<Vec<Record>>(4);
     let gather = async {
         let mut all = Vec::new();
@@ -265,12 +266,14 @@ pub fn row(contact: &Contact) -> Row {
     }
 }
 
-fn answer(view: &IdentityView) -> Answer {
+/// The customer that was answered, or the code of the refusal.
+fn linked(answered: &selfsame_rules::Answer) -> Result<Answer, String> {
+    let view = answered.identity.as_ref().ok_or("nothing_links")?;
     let values = |kind| view.values(&kind).map(str::to_owned).collect();
-    Answer {
+    Ok(Answer {
         primary: view.primary.0,
         emails: values(IdentifierKind::Email),
         phones: values(IdentifierKind::Phone),
         secondaries: view.secondaries.iter().map(|secondary| secondary.0).collect(),
-    }
+    })
 }

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -97,11 +98,15 @@ impl Client {
 
     /// Sends a request and waits for the whole answer.
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<Reply, NoReply> {
-        self.sender.ready().await.map_err(|_| NoReply)?;
-        let response = self.sender.send_request(request).await.map_err(|_| NoReply)?;
-        let (head, body) = response.into_parts();
+        let (head, body) = self.begin(request).await?.into_parts();
         let body = body.collect().await.map_err(|_| NoReply)?.to_bytes();
         Ok(Reply { status: head.status, headers: head.headers, body })
+    }
+
+    /// Sends a request and waits for the head of the answer; the body comes as it is read.
+    pub async fn begin(&mut self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, NoReply> {
+        self.sender.ready().await.map_err(|_| NoReply)?;
+        self.sender.send_request(request).await.map_err(|_| NoReply)
     }
 
     /// Sends any request, and waits for the whole answer.

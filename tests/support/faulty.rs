@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use selfsame_rules::{Identifier, Identities, Neighbourhood, Outcome, Plan};
+use selfsame_rules::{Identifier, Identities, Neighbourhood, Observation, Outcome, Plan};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Decision, Look, Record, Scan, Scanned, Store, StoreError,
-    WorkspaceKey,
+    Access, AccessChange, AccessDecision, Corrected, CorrectionDecision, Decision, Look, Recall, Recalled,
+    Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 
@@ -67,8 +67,10 @@ impl FaultyStore {
     async fn load_from_cache(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
     ) -> Result<Neighbourhood, StoreError> {
+        let identifiers: Vec<Identifier> =
+            observations.iter().flat_map(Observation::identifiers).cloned().collect();
         let (before, writes) = {
             let cache = self.cache();
             (cache.loaded.get(&identifiers).cloned(), cache.writes())
@@ -78,7 +80,7 @@ impl FaultyStore {
         }
         let mut now = None;
         let mut look = |identities: &dyn Identities| now = Some(captured(identities, &identifiers));
-        self.inner.look(workspace, identifiers.clone(), &mut look).await?;
+        self.inner.look(workspace, observations, &mut look).await?;
         let now = now.expect("a look shows something");
         let mut cache = self.cache();
         // One that a write overlaps may be from before it.
@@ -95,20 +97,20 @@ impl Store for FaultyStore {
     async fn look(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
         look: &mut Look<'_>,
     ) -> Result<(), StoreError> {
         match self.fault {
             Fault::StaleLoad | Fault::CachedLoad => {
-                look(&self.load_from_cache(workspace, identifiers).await?);
+                look(&self.load_from_cache(workspace, observations).await?);
                 Ok(())
             }
             Fault::MixedWorkspaces => {
                 let last = self.inner.access().await?.workspaces.last().map_or(workspace, |last| last.key);
-                self.inner.look(last, identifiers, look).await
+                self.inner.look(last, observations, look).await
             }
             Fault::SkippedRelink | Fault::AnsweredBeforeCommit | Fault::UnreadableKeys => {
-                self.inner.look(workspace, identifiers, look).await
+                self.inner.look(workspace, observations, look).await
             }
         }
     }
@@ -116,12 +118,12 @@ impl Store for FaultyStore {
     async fn write(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
         mut decision: Decision,
     ) -> Result<Plan, StoreError> {
         match self.fault {
             Fault::StaleLoad | Fault::MixedWorkspaces | Fault::UnreadableKeys => {
-                self.inner.write(workspace, identifiers, decision).await
+                self.inner.write(workspace, observations, decision).await
             }
             Fault::CachedLoad => {
                 {
@@ -129,7 +131,7 @@ impl Store for FaultyStore {
                     cache.loaded.clear();
                     cache.writes_begun += 1;
                 }
-                let written = self.inner.write(workspace, identifiers, decision).await;
+                let written = self.inner.write(workspace, observations, decision).await;
                 self.cache().writes_ended += 1;
                 written
             }
@@ -143,18 +145,31 @@ impl Store for FaultyStore {
                     }
                     plan
                 });
-                self.inner.write(workspace, identifiers, skipping).await
+                self.inner.write(workspace, observations, skipping).await
             }
             Fault::AnsweredBeforeCommit => {
                 let mut plan = None;
                 let mut look = |identities: &dyn Identities| plan = Some(decision(identities));
-                self.inner.look(workspace, identifiers.clone(), &mut look).await?;
+                self.inner.look(workspace, observations.clone(), &mut look).await?;
                 let plan = plan.expect("a look shows something");
                 let inner = Arc::clone(&self.inner);
-                tokio::spawn(async move { inner.write(workspace, identifiers, decision).await });
+                tokio::spawn(async move { inner.write(workspace, observations, decision).await });
                 Ok(plan)
             }
         }
+    }
+
+    async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {
+        self.inner.recall(workspace, recall).await
+    }
+
+    async fn correct(
+        &self,
+        workspace: WorkspaceKey,
+        recall: Recall,
+        decision: CorrectionDecision,
+    ) -> Result<Option<Corrected>, StoreError> {
+        self.inner.correct(workspace, recall, decision).await
     }
 
     async fn access(&self) -> Result<Access, StoreError> {

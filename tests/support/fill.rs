@@ -1,10 +1,6 @@
 //! People by number: a store filled with any count of them, and their values without looking them up.
 
-use std::sync::Arc;
-
-use selfsame_rules::{
-    Actor, Identifier, IdentifierKind, Identities, Observation, SeenIdentifier, Timestamp, decide,
-};
+use selfsame_rules::{Actor, IdentifierKind, Identities, Observation, SeenIdentifier, Timestamp, decide};
 use selfsame_store::{Store, WorkspaceKey};
 
 /// How many people are one transaction.
@@ -30,11 +26,10 @@ pub async fn fill(store: &dyn Store, people: u64) {
     while first < people {
         let next = people.min(first + BATCH_PEOPLE);
         let batch: Vec<Observation> = (first..next).map(observation).collect();
-        let identifiers: Vec<Identifier> = batch.iter().flat_map(Observation::identifiers).cloned().collect();
         let at = Timestamp::from_milliseconds(FIRST_AT_MS + i64::try_from(first).expect("people are few"));
-        let batch = Arc::new(batch);
+        let asked = batch.clone();
         let decision = Box::new(move |identities: &dyn Identities| decide(identities, &batch, at));
-        let plan = store.write(WorkspaceKey::DEFAULT, identifiers, decision).await;
+        let plan = store.write(WorkspaceKey::DEFAULT, asked, decision).await;
         let plan = plan.unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(plan.events.len() as u64, next - first, "the store was not empty");
         first = next;

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use selfsame_rules::{Identifier, Plan};
+use selfsame_rules::{Observation, Plan};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Decision, Look, Record, Scan, Scanned, Store, StoreError,
-    WorkspaceKey,
+    Access, AccessChange, AccessDecision, Corrected, CorrectionDecision, Decision, Look, Recall, Recalled,
+    Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -64,16 +64,16 @@ impl Store for GatedStore {
     async fn look(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
         look: &mut Look<'_>,
     ) -> Result<(), StoreError> {
-        self.inner.look(workspace, identifiers, look).await
+        self.inner.look(workspace, observations, look).await
     }
 
     async fn write(
         &self,
         workspace: WorkspaceKey,
-        identifiers: Vec<Identifier>,
+        observations: Vec<Observation>,
         decision: Decision,
     ) -> Result<Plan, StoreError> {
         self.arrived.send_modify(|arrived| *arrived += 1);
@@ -86,7 +86,20 @@ impl Store for GatedStore {
         if self.refused.contains(&number) {
             return Err(StoreError::NoSpace);
         }
-        self.inner.write(workspace, identifiers, decision).await
+        self.inner.write(workspace, observations, decision).await
+    }
+
+    async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {
+        self.inner.recall(workspace, recall).await
+    }
+
+    async fn correct(
+        &self,
+        workspace: WorkspaceKey,
+        recall: Recall,
+        decision: CorrectionDecision,
+    ) -> Result<Option<Corrected>, StoreError> {
+        self.inner.correct(workspace, recall, decision).await
     }
 
     async fn access(&self) -> Result<Access, StoreError> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use selfsame_rules::{
-    Contact, ContactId, Event, Head, Identifier, Neighbourhood, Observation, Plan, Sequence, Tables,
+    Change, Contact, ContactId, Event, Head, Identifier, Neighbourhood, Observation, Plan, Sequence, Tables,
     Timestamp, apply, decide,
 };
 
@@ -77,5 +77,9 @@ impl Tables for World {
             contact.updated_at = at;
         }
         Ok(())
+    }
+
+    fn change(&mut self, change: Change<'_>, _: Timestamp) -> Result<(), Infallible> {
+        unreachable!("nobody corrects anything here: {change:?}")
     }
 }

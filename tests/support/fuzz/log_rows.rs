@@ -15,8 +15,15 @@ pub(super) fn log_rows(data: &[u8]) {
     assert_declared(&evidence);
     assert_declared(&outcome);
     let caused_by = "POST /identify".to_owned();
-    let row = EventRow { sequence: 1, at_ms: 2, kind, format: FORMAT, caused_by, evidence, outcome };
-    match read(&row) {
+    let row =
+        EventRow { sequence: 1, at_ms: 2, kind, format: FORMAT, caused_by, evidence, outcome, origin: None };
+    let with_origin = EventRow { origin: Some(row.evidence.clone()), ..row.clone() };
+    assert_reads_back(&row);
+    assert_reads_back(&with_origin);
+}
+
+fn assert_reads_back(row: &EventRow) {
+    match read(row) {
         Ok(event) => {
             let written = write(&event);
             assert_eq!(read(&written).as_ref().ok(), Some(&event), "what is written does not read back");

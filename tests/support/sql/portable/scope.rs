@@ -4,7 +4,17 @@ use super::super::Token;
 use super::{begins, pair};
 
 /// The tables that rows are kept in, by workspace.
-const TABLES: [&str; 5] = ["workspaces", "contacts", "identifiers", "events", "keys"];
+const TABLES: [&str; 9] = [
+    "workspaces",
+    "contacts",
+    "identifiers",
+    "events",
+    "keys",
+    "event_contacts",
+    "kept_apart",
+    "refusals",
+    "answers",
+];
 
 /// Where a clause of conditions ends.
 const CLAUSE_ENDS: [&str; 17] = [
