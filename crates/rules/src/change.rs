@@ -39,7 +39,8 @@ pub enum Move {
     Part {
         /// Those that leave, not the whole of it: their primary first, then by number. Deleted ones follow a live one.
         contacts: Vec<ContactId>,
-        /// The primary of what remains, where the former one leaves with them.
+        /// The primary of what remains, where the former one leaves with them. Of a refold always: nothing else of it says whom
+        /// they were with.
         rest: Option<ContactId>,
     },
     /// Two identities become one.

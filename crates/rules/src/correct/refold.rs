@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::replay::part;
+use super::replay::hold_apart;
 use super::{Asked, Correcting, Replay, event_of, primary_first};
 use crate::{
-    Changed, ContactId, Correction, Event, Identities, Incoherent, Move, Outcome, Ownership, Policy,
+    Apart, Changed, ContactId, Correction, Event, Identities, Incoherent, Move, Outcome, Ownership, Policy,
     RefoldedContact, Register, Rule, Sequence, Timestamp, apply,
 };
 
@@ -54,9 +54,10 @@ pub fn refold(
         rows: Some((ContactId(head.last_contact.0 + 1), at)),
         ..Replay::default()
     };
-    let start = replay.start(register, log)?;
-    let mut replayed = replay.run(start, log)?;
-    hold_apart(register, &mut replayed, at)?;
+    let pairs: BTreeSet<Apart> = register.kept_apart_pairs().cloned().collect();
+    replay.hold_from_the_start(&pairs, log);
+    let mut replayed = replay.run(log)?;
+    hold_apart(&pairs, &mut replayed, at)?;
 
     let mut correction = Correction { reason: asked.reason.clone(), ..Correction::default() };
     // What changed hands was lost where it was, and is gained where it is.
@@ -90,17 +91,6 @@ pub fn refold(
     })
 }
 
-/// Parts what a join by hand carried past what is kept apart: that holds, whatever else does.
-fn hold_apart(register: &Register, replayed: &mut Register, at: Timestamp) -> Result<(), Incoherent> {
-    for pair in register.kept_apart_pairs() {
-        let there: BTreeSet<ContactId> = pair.one.iter().filter_map(|id| replayed.resolve(*id)).collect();
-        let meets = |id: &ContactId| replayed.resolve(*id).is_some_and(|primary| there.contains(&primary));
-        let meeting: Vec<ContactId> = pair.other.iter().copied().filter(meets).collect();
-        part(replayed, &meeting, at)?;
-    }
-    Ok(())
-}
-
 /// What contacts own in one register and not in the other.
 fn differing(one: &Register, other: &Register) -> Vec<Ownership> {
     let owned = |register: &Register| -> BTreeSet<Ownership> {
@@ -122,7 +112,8 @@ fn parts(register: &Register, replayed: &Register, correction: &mut Correction) 
         let live = |piece: &BTreeSet<ContactId>| piece.iter().any(|contact| register.is_live(*contact));
         let leaving = pieces.into_values().filter(|piece| live(piece) && !piece.contains(&primary));
         for piece in leaving {
-            correction.moves.push(Move::Part { contacts: primary_first(register, piece), rest: None });
+            let contacts = primary_first(register, piece);
+            correction.moves.push(Move::Part { contacts, rest: Some(primary) });
         }
     }
 }

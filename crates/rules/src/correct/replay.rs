@@ -40,8 +40,9 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    /// Decides the observations of `log` again, on top of `start`; gives what they make.
-    pub(crate) fn run(&mut self, start: Register, log: &[Event]) -> Result<Register, Incoherent> {
+    /// Decides the observations of `log` again; gives what they make. Those before the last refold as that did: under its
+    /// policy, and with what was kept apart then from the start.
+    pub(crate) fn run(&mut self, log: &[Event]) -> Result<Register, Incoherent> {
         for event in log {
             if let Outcome::Undone { event: undone, .. } = &event.outcome {
                 self.leave_out(*undone, log);
@@ -52,12 +53,23 @@ impl Replay {
             }
         }
         let refold = log.iter().rposition(|event| matches!(event.outcome, Outcome::Refolded { .. }));
-        let mut register = start;
+        let refold = refold.filter(|_| self.policy.is_none());
+        if let Some(place) = refold {
+            self.hold_from_the_start(&kept_apart(&log[..place]), log);
+        }
+        let mut register = Register::new(Head::EMPTY);
+        for pair in self.standing.keys() {
+            register.change(Change::KeepApart(pair), Timestamp::from_milliseconds(0))?;
+        }
         let refolded = refold.and_then(|place| policy_of(&log[place].outcome));
         if let Some(policy) = self.policy.clone().or(refolded) {
             register.change(Change::Govern(&policy), Timestamp::from_milliseconds(0))?;
         }
         for (place, event) in log.iter().enumerate() {
+            if refold == Some(place) {
+                let pairs = std::mem::take(&mut self.standing);
+                hold_apart(pairs.keys(), &mut register, event.at)?;
+            }
             let governs = self.policy.is_none() && refold.is_none_or(|refold| place > refold);
             self.replay(&mut register, event, governs)?;
             if event.outcome.correction().is_some() {
@@ -65,6 +77,15 @@ impl Replay {
             }
         }
         Ok(register)
+    }
+
+    /// Lets these pairs stand from the start, which corrections of `log` made.
+    pub(crate) fn hold_from_the_start(&mut self, pairs: &BTreeSet<Apart>, log: &[Event]) {
+        for event in log {
+            let made = event.outcome.correction().map_or(&[][..], |correction| &correction.kept_apart);
+            let standing = made.iter().filter(|pair| pairs.contains(pair));
+            self.standing.extend(standing.map(|pair| (pair.clone(), event.sequence)));
+        }
     }
 
     /// Leaves the join of that event out.
@@ -279,7 +300,7 @@ fn place_alone(
 }
 
 /// Parts these contacts from those that they are with, wherever they are.
-pub(crate) fn part(register: &mut Register, contacts: &[ContactId], at: Timestamp) -> Result<(), Incoherent> {
+fn part(register: &mut Register, contacts: &[ContactId], at: Timestamp) -> Result<(), Incoherent> {
     let mut by_primary: BTreeMap<ContactId, BTreeSet<ContactId>> = BTreeMap::new();
     for contact in contacts {
         if let Some(primary) = register.resolve(*contact) {
@@ -296,6 +317,21 @@ pub(crate) fn part(register: &mut Register, contacts: &[ContactId], at: Timestam
         let moved = primary_first(register, leaving);
         let rest = Some(head).filter(|head| *head != primary);
         register.change(Change::Part { contacts: &moved, rest }, at)?;
+    }
+    Ok(())
+}
+
+/// Parts what a join by hand carried past what is kept apart: that holds, whatever else does.
+pub(crate) fn hold_apart<'pair>(
+    pairs: impl IntoIterator<Item = &'pair Apart>,
+    replayed: &mut Register,
+    at: Timestamp,
+) -> Result<(), Incoherent> {
+    for pair in pairs {
+        let there: BTreeSet<ContactId> = pair.one.iter().filter_map(|id| replayed.resolve(*id)).collect();
+        let meets = |id: &ContactId| replayed.resolve(*id).is_some_and(|primary| there.contains(&primary));
+        let meeting: Vec<ContactId> = pair.other.iter().copied().filter(meets).collect();
+        part(replayed, &meeting, at)?;
     }
     Ok(())
 }
@@ -318,19 +354,12 @@ fn erase(register: &mut Register, contacts: &[ContactId], event: &Event) -> Resu
     Ok(())
 }
 
-impl Replay {
-    /// A register with nothing but what is kept apart in `current`, which stands in this replay.
-    pub(crate) fn start(&mut self, current: &Register, log: &[Event]) -> Result<Register, Incoherent> {
-        let mut start = Register::new(Head::EMPTY);
-        let pairs: BTreeSet<Apart> = current.kept_apart_pairs().cloned().collect();
-        for pair in &pairs {
-            start.change(Change::KeepApart(pair), Timestamp::from_milliseconds(0))?;
-        }
-        for event in log {
-            let made = event.outcome.correction().map_or(&[][..], |correction| &correction.kept_apart);
-            let standing = made.iter().filter(|pair| pairs.contains(pair));
-            self.standing.extend(standing.map(|pair| (pair.clone(), event.sequence)));
-        }
-        Ok(start)
+/// What corrections keep apart at the end of a log.
+fn kept_apart(log: &[Event]) -> BTreeSet<Apart> {
+    let mut pairs: BTreeSet<Apart> = BTreeSet::new();
+    for correction in log.iter().filter_map(|event| event.outcome.correction()) {
+        pairs.retain(|pair| !correction.lifted.contains(pair));
+        pairs.extend(correction.kept_apart.iter().cloned());
     }
+    pairs
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Asked, Correcting, Replay, event_of, primary_first};
-use crate::{ContactId, Correction, Event, Head, Identities, Move, Outcome, Ownership, Register, Sequence};
+use crate::{ContactId, Correction, Event, Identities, Move, Outcome, Ownership, Register, Sequence, scope};
 
 /// Undoes the join that `sequence` made: its identity becomes what the other events make of it.
 ///
@@ -51,6 +51,9 @@ pub fn undo(
     sequence: Sequence,
     asked: &Asked,
 ) -> Result<Event, Correcting> {
+    // Whatever else of the log is handed in, these are replayed.
+    let undone = log.iter().find(|event| event.sequence == sequence);
+    let log = &scope(log, undone.map(Event::contacts).unwrap_or_default())[..];
     let mut replay = Replay::default();
     replay.leave_out(sequence, log);
     let Some(sides) = replay.undone.get(&sequence).cloned() else {
@@ -66,7 +69,7 @@ pub fn undo(
     if together.is_empty() {
         return Err(Correcting::ApartAlready(sequence));
     }
-    let replayed = replay.run(Register::new(Head::EMPTY), log)?;
+    let replayed = replay.run(log)?;
     if let Some(by) = replay.held.get(&sequence) {
         return Err(Correcting::HeldTogether { by: *by });
     }

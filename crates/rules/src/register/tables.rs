@@ -131,7 +131,7 @@ impl Register {
             });
         }
         self.link(contacts, primary, at);
-        if rest.is_some() {
+        if head != former {
             self.link(&stay, head, at);
         }
         Ok(())

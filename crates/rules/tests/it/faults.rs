@@ -178,3 +178,47 @@ fn a_refusal_of_evidence_that_was_erased_can_still_be_reviewed() {
     let got = review(&world.register, refusal.sequence, Judgement::KeepApart, &asked(91));
     assert!(got.is_ok(), "{got:?}");
 }
+
+/// Observes what the model can't judge: it knows no corrections.
+fn see(world: &mut World, seen: &[Seen], at: i64) {
+    let plan = decide(&world.register, &[observation(seen)], Timestamp::from_milliseconds(at));
+    plan.events.iter().for_each(|event| world.take(event));
+}
+
+#[test]
+fn an_undo_after_a_refold_replays_what_was_kept_apart_as_the_refold_did() {
+    let mut world = World::new(ModelPolicy { unique: vec!["customerId"], ..ModelPolicy::default() });
+    see(&mut world, &[email("ada"), customer("c1")], 1);
+    see(&mut world, &[email("bob"), customer("c2")], 2);
+    see(&mut world, &[phone("9")], 3);
+    see(&mut world, &[email("bob"), phone("9")], 4);
+    let merged = world.log.last().unwrap().sequence;
+    world.take(&undo(&world.register, &world.log, merged, &asked(5)).unwrap());
+    see(&mut world, &[email("ada"), customer("c2")], 6);
+    let refused = world.log.last().unwrap().sequence;
+    world.take(&review(&world.register, refused, Judgement::KeepApart, &asked(7)).unwrap());
+    // Nothing but that keeps Ada and Bob apart from here on.
+    let rules = policy(&ModelPolicy::default());
+    world.take(&refold(&world.register, &world.log, rules, &asked(8)).unwrap().event);
+    see(&mut world, &[email("ada"), phone("9")], 9);
+    see(&mut world, &[email("ada"), phone("7")], 10);
+    let attached = world.log.last().unwrap();
+    let (sequence, alone) = (attached.sequence, attached.outcome.contact().unwrap().id);
+    world.take(&undo(&world.register, &world.log, sequence, &asked(11)).unwrap());
+    let [ada, nine, alone] = [contact(1), contact(3), alone].map(|id| world.register.resolve(id));
+    assert_eq!(ada, nine, "the ninth observation joined them, and still does");
+    assert_ne!(ada, alone);
+}
+
+#[test]
+fn scope_follows_what_a_refold_parted() {
+    let mut world = World::new(ModelPolicy::default());
+    see(&mut world, &[email("ada")], 1);
+    see(&mut world, &[email("ada"), phone("1")], 2);
+    let blocked = vec![("email", "ada@b.c".to_owned())];
+    let rules = policy(&ModelPolicy { blocked, ..ModelPolicy::default() });
+    world.take(&refold(&world.register, &world.log, rules, &asked(3)).unwrap().event);
+    assert_ne!(world.register.resolve(contact(1)), world.register.resolve(contact(2)));
+    let found: Vec<i64> = scope(&world.log, [contact(1)]).iter().map(|event| event.sequence.0).collect();
+    assert_eq!(found, [1, 2, 3], "the second observation was of the first contact, once");
+}
