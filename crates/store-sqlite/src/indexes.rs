@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use selfsame_rules::{ContactId, Event, Identities, IdentityIndex, Sequence};
+use selfsame_rules::{ContactId, Event, Identifier, Identities, IdentityIndex, Sequence};
 use selfsame_store::{StoreError, WorkspaceKey};
 
 /// The index of a workspace; none where it broke, until it is read anew.
@@ -29,18 +29,9 @@ impl Indexes {
         Ok(look(index.as_ref().ok_or_else(broken)?))
     }
 
-    /// Tells who follows a primary of the workspace, where the log stands at that event; nothing if it stands elsewhere.
-    pub(crate) fn followers(
-        &self,
-        workspace: WorkspaceKey,
-    ) -> impl Fn(ContactId, Sequence) -> Option<Vec<ContactId>> + use<'_> {
-        move |primary, last| {
-            let followers = |index: &IdentityIndex| {
-                let stands_there = index.head().last_sequence == last;
-                stands_there.then(|| index.followers(primary).collect())
-            };
-            self.look(workspace, followers).ok().flatten()
-        }
+    /// What the index of the workspace knows, for whoever reads the rows.
+    pub(crate) fn knowledge(&self, workspace: WorkspaceKey) -> Knowledge<'_> {
+        Knowledge { indexes: self, workspace }
     }
 
     /// Lets the index follow events that are committed. One that can't is given up.
@@ -81,6 +72,31 @@ impl Indexes {
         // Nothing that could panic is done while it is held for writing.
         let places = self.0.read().unwrap_or_else(PoisonError::into_inner);
         places.get(&workspace).cloned().ok_or(StoreError::NoWorkspace(workspace))
+    }
+}
+
+/// What an index knows of a snapshot of the rows: nothing, where it stands elsewhere in the log.
+#[derive(Clone, Copy)]
+pub(crate) struct Knowledge<'index> {
+    indexes: &'index Indexes,
+    workspace: WorkspaceKey,
+}
+
+impl Knowledge<'_> {
+    /// Who follows each of the primaries.
+    pub(crate) fn followers(self, primaries: &[ContactId], last: Sequence) -> Option<Vec<ContactId>> {
+        self.at(last, |index| primaries.iter().flat_map(|primary| index.followers(*primary)).collect())
+    }
+
+    /// The primaries of those who own the identifiers.
+    pub(crate) fn owners(self, identifiers: &[Identifier], last: Sequence) -> Option<Vec<ContactId>> {
+        self.at(last, |index| identifiers.iter().filter_map(|identifier| index.owner(identifier)).collect())
+    }
+
+    fn at<T>(self, last: Sequence, look: impl FnOnce(&IdentityIndex) -> T) -> Option<T> {
+        let stands_there = |index: &IdentityIndex| index.head().last_sequence == last;
+        let looked = self.indexes.look(self.workspace, |index| stands_there(index).then(|| look(index)));
+        looked.ok().flatten()
     }
 }
 

@@ -8,6 +8,7 @@ use selfsame_store::{
 };
 
 use crate::error::store_error;
+use crate::indexes::Knowledge;
 use crate::load::{Standing, standing};
 use crate::merges::{UnfinishedMerges, event_row};
 use crate::rows;
@@ -103,20 +104,17 @@ const OPEN_REFUSALS: &str =
 const LOG: &str = "SELECT sequence, at_ms, kind, format, caused_by, evidence, outcome, origin
     FROM events WHERE workspace = ?1 ORDER BY sequence";
 
-/// Who follows a primary, where that is known of the snapshot; otherwise the rows are searched for it.
-pub(crate) type Followers<'index> = dyn Fn(ContactId, Sequence) -> Option<Vec<ContactId>> + 'index;
-
-/// What `recall` asks for, from the transaction's snapshot.
+/// What `recall` asks for, from the transaction's snapshot. What the index doesn't know of that is searched in all rows.
 pub(crate) fn recall(
     transaction: &Transaction<'_>,
     workspace: WorkspaceKey,
     recall: Recall,
-    followers: &Followers<'_>,
+    knowledge: Option<Knowledge<'_>>,
 ) -> Result<Recalled, StoreError> {
     let Standing { head, linked, .. } = standing(transaction, workspace)?;
     let merges = UnfinishedMerges::read(transaction, workspace, linked)?;
     let last = head.last_sequence;
-    let snapshot = Snapshot { transaction, workspace, last, merges, followers };
+    let snapshot = Snapshot { transaction, workspace, last, merges, knowledge };
     let mut recalling = Recalling::new(recall);
     while let Some(question) = recalling.next() {
         recalling.answer(snapshot.reply(&question)?);
@@ -159,7 +157,7 @@ struct Snapshot<'transaction, 'index> {
     workspace: WorkspaceKey,
     last: Sequence,
     merges: UnfinishedMerges,
-    followers: &'index Followers<'index>,
+    knowledge: Option<Knowledge<'index>>,
 }
 
 impl Snapshot<'_, '_> {
@@ -171,6 +169,9 @@ impl Snapshot<'_, '_> {
         let workspace = self.workspace.0;
         match question {
             Question::Owners(identifiers) => {
+                if let Some(owners) = self.knowledge.and_then(|known| known.owners(identifiers, self.last)) {
+                    return Ok(Reply { owners, ..Reply::default() });
+                }
                 let mut rows = self.rows(rows::CONTACTS, [workspace])?;
                 rows.retain(|row| owns_any(row, identifiers));
                 Ok(Reply { owners: rows.iter().map(|row| row.contact.id).collect(), ..Reply::default() })
@@ -215,12 +216,9 @@ impl Snapshot<'_, '_> {
 
     /// The rows of primaries and of all that link to them.
     fn identities(&self, primaries: &[ContactId]) -> Result<Vec<RegisterRow>, StoreError> {
-        let known: Option<Vec<Vec<ContactId>>> =
-            primaries.iter().map(|primary| (self.followers)(*primary, self.last)).collect();
-        if let Some(known) = known {
+        if let Some(mut all) = self.knowledge.and_then(|known| known.followers(primaries, self.last)) {
             // One that is deleted and was alone is followed by nobody, itself included.
-            let mut all: Vec<ContactId> =
-                known.into_iter().flatten().chain(primaries.iter().copied()).collect();
+            all.extend(primaries);
             all.sort_unstable();
             all.dedup();
             return self.rows(CONTACTS_BY_ID, (self.workspace.0, ids(&all)));

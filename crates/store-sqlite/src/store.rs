@@ -243,10 +243,8 @@ impl Store for SqliteStore {
         let indexes = self.indexes.clone();
         self.aside(move |connection| {
             let transaction = connection.transaction().map_err(store_error)?;
-            match &indexes {
-                Some(indexes) => recall(&transaction, workspace, wanted, &indexes.followers(workspace)),
-                None => recall(&transaction, workspace, wanted, &|_, _| None),
-            }
+            let knowledge = indexes.as_ref().map(|indexes| indexes.knowledge(workspace));
+            recall(&transaction, workspace, wanted, knowledge)
         })
         .await
     }

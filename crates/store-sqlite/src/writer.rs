@@ -233,7 +233,7 @@ impl Writer {
     ) -> Result<Option<Corrected>, StoreError> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
-        let recalled = recall(&transaction, workspace, wanted, &self.indexes.followers(workspace))?;
+        let recalled = recall(&transaction, workspace, wanted, Some(self.indexes.knowledge(workspace)))?;
         let Some(corrected) = decision(&recalled) else { return Ok(None) };
         let moves = self.moves.entry(workspace).or_default();
         moves.write_all(&transaction, workspace).map_err(store_error)?;

@@ -245,8 +245,14 @@ impl Recalling {
                 return Some(question(std::mem::take(wanted).into_iter().collect()));
             }
         }
+        if self.stage == Stage::Identities && self.of_ownership {
+            self.stage = Stage::Owners;
+            let left = self.values_left();
+            if !left.is_empty() {
+                return Some(Question::Owners(left));
+            }
+        }
         let (question, next) = match self.stage {
-            Stage::Identities if self.of_ownership => (Question::Owners(self.values_left()), Stage::Owners),
             Stage::Identities | Stage::Owners => {
                 (Question::PairsOf(self.rows.keys().copied().collect()), Stage::Pairs)
             }
