@@ -281,6 +281,8 @@ async fn what_people_wrote_of_an_erased_person_is_told_by_the_receipt() {
     let mut shop = Shop::open(Home::sqlite()).await;
     let ada = shop.ada().await;
     let late = shop.saw_at("till 3", &[("email", "late@analytical.example"), ("phone", OF_ADA[4])]).await;
+    // Where she was seen, others are too: that says nothing of her.
+    shop.saw_at("till 3", &[("email", BEN), ("phone", "3055501999")]).await;
     let ids = late["identity"]["contacts"].as_array().unwrap().iter().map(|contact| contact["id"].as_i64());
     let reason = json!({ "reason": format!("not {}", OF_ADA[0]), "contactIds": [ids.max()] });
     let split = shop.done("POST", &format!("/v1/identities/{}/split", ada[0]), reason).await;

@@ -69,15 +69,14 @@ impl ErasedTexts {
     }
 }
 
-/// Everything in an event that is somebody's.
+/// What identifies somebody in an event. Where it was seen goes with it, but stands in many an event of others too: `till 4`.
 fn texts(event: &Event) -> BTreeSet<&str> {
     let refolded = if let Outcome::Refolded { contacts, .. } = &event.outcome { &contacts[..] } else { &[] };
     let not_borne =
         if let Outcome::Adopted { from, .. } = &event.outcome { &from.not_borne[..] } else { &[] };
     let seen = event.evidence.iter().chain(refolded.iter().flat_map(|contact| &contact.evidence));
     let seen = seen.flat_map(|one| [Some(one.identifier().value()), SeenIdentifier::as_sent(one)]);
-    let source = event.origin.as_deref().and_then(|origin| origin.source.as_deref());
-    seen.flatten().chain(not_borne.iter().map(|text| &*text.as_sent)).chain(source).collect()
+    seen.flatten().chain(not_borne.iter().map(|text| &*text.as_sent)).collect()
 }
 
 /// Whether a store's files are free of what was erased.
