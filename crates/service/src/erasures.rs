@@ -97,14 +97,6 @@ pub struct Reapplied {
     pub failed: Vec<(Erasure, String)>,
 }
 
-/// Why not even a try was made.
-#[derive(Debug, thiserror::Error)]
-pub enum ReapplyError {
-    /// The store could not do its part.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Erases everybody of `erasures` who is not erased in this installation. Whoever isn't there, or bears a number that was given anew,
 /// is left alone.
 ///
@@ -113,12 +105,12 @@ pub enum ReapplyError {
 ///
 /// # Errors
 ///
-/// [`ReapplyError`] if the store fails; what was erased until then stays so.
+/// [`StoreError`] if keys and workspaces can't be read; what was erased until then stays so.
 pub async fn reapply(
     installation: &Installation,
     erasures: &[Erasure],
     by: &Actor,
-) -> Result<Reapplied, ReapplyError> {
+) -> Result<Reapplied, StoreError> {
     let mut reapplied = Reapplied::default();
     for erasure in erasures {
         let done = match erasure {

@@ -42,7 +42,7 @@ pub(crate) struct Ledger {
     /// Deleted contacts by the primary that they link to and that no event made yet: an adopted one may be older.
     waiting: BTreeMap<ContactId, Vec<ContactId>>,
     /// Of the identifiers of declared kinds that contacts bear.
-    declared: HashMap<(ContactId, IdentifierKind), u64>,
+    declared: HashMap<ContactId, BTreeMap<IdentifierKind, u64>>,
 }
 
 /// An event that can't follow from those before it.
@@ -172,7 +172,8 @@ impl Tables for Ledger {
         });
         for identifier in &contact.identifiers {
             if let IdentifierKind::Declared(_) = identifier.kind() {
-                self.declared.insert((id, identifier.kind().clone()), digest(identifier));
+                let borne = self.declared.entry(id).or_default();
+                borne.insert(identifier.kind().clone(), digest(identifier));
             }
         }
         let early = self.waiting.remove(&id).unwrap_or_default();
@@ -230,7 +231,7 @@ impl Tables for Ledger {
                 self.chain(rest, &everybody, at)
             }
             Change::Erase(contact) => {
-                self.declared.retain(|(bearer, _), _| *bearer != contact);
+                self.declared.remove(&contact);
                 let folded = self.known_mut(contact)?;
                 (folded.bears, folded.borne, folded.updated_at) = (0, [0; 2], at);
                 folded.deleted_at.get_or_insert(at);
@@ -308,7 +309,8 @@ impl Ledger {
             IdentifierKind::Email => folded.borne[0],
             IdentifierKind::Phone => folded.borne[1],
             IdentifierKind::Declared(_) => {
-                self.declared.get(&(*contact, kind.clone())).copied().unwrap_or_default()
+                let borne = self.declared.get(contact).and_then(|borne| borne.get(kind));
+                borne.copied().unwrap_or_default()
             }
         };
         if digest == 0 { Err(Impossible::NotBorne(*contact)) } else { Ok(digest) }
