@@ -2,7 +2,7 @@
 //! every correction and what the correction then does.
 
 use serde_json::{Value, json};
-use support::busy::{Play, Wish, exported, policy};
+use support::busy::{Play, Wish, exported, merge, policy, split, undo};
 use support::databases::{Database, Databases};
 use support::random::Random;
 use support::size::{Size, proved};
@@ -65,30 +65,68 @@ async fn preview_on_a_copy(databases: &Databases, random: &mut Random, number: u
     changed
 }
 
-/// Plays a history in which each correction is tried first. How many of each kind came to something.
-async fn try_first(databases: &Databases, random: &mut Random, steps: u64) -> Vec<String> {
+/// Sends a wish after its dry run; the kind of a correction that came to something.
+async fn try_first(play: &mut Play, wish: Wish) -> Option<String> {
+    let Some(dry) = wish.dry() else {
+        play.send(wish).await;
+        return None;
+    };
+    let head = play.log().await.len();
+    let dry = dry.send(&mut play.shop.client).await;
+    assert_eq!(play.log().await.len(), head, "a dry run has made an event: {wish:?}");
+    let done = play.send(wish.clone()).await;
+    assert_eq!(dry.status, done.status, "{wish:?}: {} {}", dry.text(), done.text());
+    if done.status != 200 {
+        return None;
+    }
+    if wish.is_correction() {
+        assert_eq!(told(&dry.json()), told(&done.json()), "{wish:?}");
+        return Some(done.json()["event"]["kind"].as_str().unwrap_or("nothing").to_owned());
+    }
+    assert_eq!(dry.json()["outcome"], done.json()["outcome"], "{wish:?}");
+    None
+}
+
+/// Plays a random history; how many corrections of each kind came to something.
+async fn play_at_random(databases: &Databases, random: &mut Random, steps: u64) -> Vec<String> {
     let mut play = Play::open(databases).await;
     let mut tried = Vec::new();
     for _ in 0..steps {
         let wish = play.past.wish(random);
-        let Some(dry) = wish.dry() else {
-            play.send(wish).await;
-            continue;
-        };
-        let head = play.log().await.len();
-        let dry = dry.send(&mut play.shop.client).await;
-        assert_eq!(play.log().await.len(), head, "a dry run has made an event: {wish:?}");
-        let done = play.send(wish.clone()).await;
-        assert_eq!(dry.status, done.status, "{wish:?}: {} {}", dry.text(), done.text());
-        if wish.is_correction() && done.status == 200 {
-            assert_eq!(told(&dry.json()), told(&done.json()), "{wish:?}");
-            tried.push(done.json()["event"]["kind"].as_str().unwrap_or("nothing").to_owned());
-        } else if done.status == 200 {
-            assert_eq!(dry.json()["outcome"], done.json()["outcome"], "{wish:?}");
-        }
+        tried.extend(try_first(&mut play, wish).await);
     }
     play.shop.server.drain().await;
     tried
+}
+
+/// Plays a history in which every kind of correction comes to something: what chance may leave out of the others.
+async fn play_each(databases: &Databases) -> Vec<String> {
+    let mut play = Play::open(databases).await;
+    for (email, phone) in [("ada", "1"), ("ada", "2"), ("bob", "3")] {
+        play.send(saw(email, phone)).await;
+    }
+    let attached = *play.past.joins.last().expect("the second was attached to the first");
+    let mut tried = Vec::new();
+    tried.extend(try_first(&mut play, undo(attached)).await);
+    tried.extend(try_first(&mut play, merge(1, 2)).await);
+    tried.extend(try_first(&mut play, split(1, &[2])).await);
+    play.send(saw("ada", "2")).await;
+    let refused = *play.past.refused.last().expect("they are kept apart");
+    let decision = json!({ "decision": "keepApart" });
+    tried.extend(try_first(&mut play, Wish::post(format!("/v1/reviews/{refused}"), decision)).await);
+    for path in ["/v1/contacts/3", "/v1/identities/1"] {
+        let delete = Wish { method: "DELETE", path: path.to_owned(), body: None };
+        tried.extend(try_first(&mut play, delete).await);
+    }
+    play.shop.server.drain().await;
+    assert_eq!(tried, ["undone", "joined", "split", "reviewed", "deleted", "erased"]);
+    tried
+}
+
+fn saw(email: &str, phone: &str) -> Wish {
+    let email = format!("{email}@shop.example");
+    let identifiers = json!([{ "kind": "email", "value": email }, { "kind": "phone", "value": phone }]);
+    Wish::post("/v1/observations".to_owned(), json!({ "identifiers": identifiers }))
 }
 
 async fn prove(databases: Databases, histories: u64) {
@@ -96,9 +134,10 @@ async fn prove(databases: Databases, histories: u64) {
     let (mut changed, mut tried) = (0, Vec::new());
     for number in 0..histories {
         changed += preview_on_a_copy(&databases, &mut random.fork(), number).await;
-        tried.extend(try_first(&databases, &mut random.fork(), 120).await);
+        tried.extend(play_at_random(&databases, &mut random.fork(), 120).await);
     }
     assert!(changed > 0, "no preview told of anything");
+    tried.extend(play_each(&databases).await);
     for kind in ["split", "undone", "joined", "reviewed", "erased", "deleted"] {
         assert!(tried.iter().any(|tried| tried == kind), "nothing was {kind}: {tried:?}");
     }
@@ -123,11 +162,7 @@ async fn what_is_previewed_happens_on_postgresql() {
 async fn a_preview_of_another_policy_is_seen() {
     let mut play = Play::open(&Databases::Sqlite).await;
     for phone in ["1", "2"] {
-        let identifiers = json!([
-            { "kind": "email", "value": "ada@shop.example" }, { "kind": "phone", "value": phone },
-        ]);
-        let body = Some(json!({ "identifiers": identifiers }));
-        play.send(Wish { method: "POST", path: "/v1/observations".to_owned(), body }).await;
+        play.send(saw("ada", phone)).await;
     }
     let blocked = json!({ "blocked": [{ "kind": "email", "pattern": "ada@*" }] });
     let (previewed, done) = (play.send(preview(&blocked)).await, play.send(refold(&json!({}))).await);

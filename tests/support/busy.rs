@@ -34,7 +34,7 @@ pub struct Past {
 }
 
 impl Wish {
-    fn post(path: String, body: Value) -> Self {
+    pub fn post(path: String, body: Value) -> Self {
         Self { method: "POST", path, body: Some(body) }
     }
 
@@ -122,10 +122,7 @@ impl Past {
             0 => split(one, &[one]),
             1 => split(one, &[one, other]),
             2 | 3 if !self.joins.is_empty() => undo(*random.pick(&self.joins)),
-            2..=4 => {
-                let body = json!({ "withContactId": other, "reason": "they say so" });
-                Wish::post(format!("/v1/identities/{one}/merge"), body)
-            }
+            2..=4 => merge(one, other),
             5 if !self.refused.is_empty() => {
                 let decision = if random.once_in(2) { "merge" } else { "keepApart" };
                 let review = random.pick(&self.refused);
@@ -144,6 +141,12 @@ impl Past {
 /// Contacts that are somebody else than the rest of their identity.
 pub fn split(of: i64, contacts: &[i64]) -> Wish {
     Wish::post(format!("/v1/identities/{of}/split"), json!({ "contactIds": contacts }))
+}
+
+/// Two contacts of the same person.
+pub fn merge(one: i64, other: i64) -> Wish {
+    let body = json!({ "withContactId": other, "reason": "they say so" });
+    Wish::post(format!("/v1/identities/{one}/merge"), body)
 }
 
 /// An event that was wrong.

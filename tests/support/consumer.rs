@@ -126,7 +126,7 @@ impl Consumer {
         &self.seen[&sequence].named
     }
 
-    fn primary(&self, id: i64) -> i64 {
+    pub fn primary(&self, id: i64) -> i64 {
         self.contacts[&id].linked_to.unwrap_or(id)
     }
 
@@ -222,8 +222,11 @@ impl Consumer {
     /// of anybody else bears them.
     fn erase(&mut self, outcome: &Value, at: &str) {
         let erased: BTreeSet<i64> = numbers(&outcome["contactIds"]).into_iter().collect();
-        let theirs = |seen: &&Seen| !seen.named.is_empty() && seen.named.is_subset(&erased);
-        let observed = self.seen.values().filter(theirs).flat_map(|seen| seen.values.clone());
+        let theirs = |seen: &Seen| match seen.made {
+            Some(made) => erased.contains(&made),
+            None => !seen.named.is_empty() && seen.named.is_subset(&erased),
+        };
+        let observed = self.seen.values().filter(|seen| theirs(seen)).flat_map(|seen| seen.values.clone());
         let borne = erased.iter().flat_map(|id| self.contacts[id].values.clone());
         let values: BTreeSet<(String, Option<String>)> =
             borne.chain(observed).filter(|(_, value)| value.is_some()).collect();
@@ -235,10 +238,7 @@ impl Consumer {
         for value in &values {
             let others = bearers(value, &self.contacts);
             for seen in self.seen.values_mut() {
-                let is_theirs = match seen.made {
-                    Some(made) => erased.contains(&made),
-                    None => !seen.named.is_empty() && seen.named.is_subset(&erased),
-                };
+                let is_theirs = theirs(seen);
                 let others = seen.made.map_or(!others.is_empty(), |made| others.contains(&made));
                 if seen.values.get(&value.0) == Some(&value.1) && (is_theirs || !others) {
                     seen.values.insert(value.0.clone(), None);

@@ -14,7 +14,7 @@ impl Default for Settings {
             ("fsync", "off"),
             ("full_page_writes", "off"),
             ("shared_buffers", "64MB"),
-            ("max_connections", "100"),
+            ("max_connections", "400"),
             ("log_min_messages", "warning"),
             ("logging_collector", "off"),
             ("listen_addresses", "127.0.0.1"),
