@@ -1,5 +1,7 @@
 //! The description of the interface, and the page that shows it: whole, and from this server alone.
 
+use std::collections::BTreeSet;
+
 use selfsame_api::description;
 use serde_json::Value;
 use support::server::{ServerOptions, TestServer, sqlite_store};
@@ -9,11 +11,13 @@ async fn the_page_that_shows_the_interface_needs_nothing_from_elsewhere() {
     let (_folder, store) = sqlite_store();
     let server = TestServer::start(store, ServerOptions::default()).await;
     let mut client = server.client().await;
-    let redirect = client.get("/docs").await.expect("an answer");
-    assert_eq!(
-        (redirect.status.as_u16(), &redirect.headers["location"]),
-        (308, &"/docs/index.html".parse().unwrap())
-    );
+    for path in ["/docs", "/docs/"] {
+        let redirect = client.get(path).await.expect("an answer");
+        assert_eq!(
+            (redirect.status.as_u16(), &redirect.headers["location"]),
+            (308, &"/docs/index.html".parse().unwrap())
+        );
+    }
     let page = client.get("/docs/index.html").await.expect("an answer");
     let policy = page.headers["content-security-policy"].to_str().expect("it is ASCII");
     assert!(policy.starts_with("default-src 'none'; script-src 'self';"), "{policy}");
@@ -66,4 +70,46 @@ fn gather(value: &Value, references: &mut Vec<String>) {
         Value::Array(items) => items.iter().for_each(|item| gather(item, references)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// Whoever reads of a code in the description finds in API.md what to do, and the description leaves out no code of an operation.
+#[test]
+fn each_code_of_a_problem_is_described_and_documented() {
+    let page = include_str!("../../docs/API.md");
+    let (_, errors) = page.split_once("\n## Errors\n").expect("it has a section of errors");
+    let rows = errors.lines().filter(|line| line.starts_with("| ")).map(|line| line.split(" | ").collect());
+    let documented: BTreeSet<(u16, &str)> = rows
+        .flat_map(|cells: Vec<&str>| {
+            let status = cells[0].trim_start_matches("| ").parse::<u16>();
+            let codes = cells[1].split('`').skip(1).step_by(2);
+            status
+                .into_iter()
+                .flat_map(move |status| codes.clone().map(move |code| (status, code)))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let description = description();
+    let operations =
+        description["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
+    let responses = operations.flat_map(|(_, operation)| operation["responses"].as_object().unwrap());
+    let described: BTreeSet<(u16, &str)> = responses
+        .flat_map(|(status, response)| {
+            let codes = response["x-problem-codes"].as_array().into_iter().flatten();
+            codes.map(|code| (status.parse().unwrap(), code.as_str().unwrap()))
+        })
+        .collect();
+    assert!(described.is_subset(&documented), "{:?}", described.difference(&documented));
+    // Of lines of a batch, of `/readyz`, and of what no operation answers.
+    let others = [
+        (400, "ambiguous_request"),
+        (400, "tls_required"),
+        (404, "not_found"),
+        (405, "method_not_allowed"),
+        (413, "line_too_long"),
+        (503, "too_many_connections"),
+        (503, "schema_newer"),
+        (503, "store_failed"),
+    ];
+    let left = documented.difference(&described).copied().collect::<BTreeSet<_>>();
+    assert_eq!(left, BTreeSet::from(others));
 }

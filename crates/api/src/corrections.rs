@@ -35,6 +35,7 @@ pub(crate) struct SplitBody {
     #[schema(min_items = 1)]
     contact_ids: Vec<i64>,
     /// Why: up to 1000 characters.
+    #[schema(max_length = 1000)]
     reason: Option<String>,
 }
 
@@ -45,7 +46,8 @@ pub(crate) struct SplitBody {
 pub(crate) struct MergeBody {
     /// A contact of the other identity.
     with_contact_id: i64,
-    /// Why: up to 1000 characters.
+    /// Why: up to 1000 characters, not blank.
+    #[schema(min_length = 1, max_length = 1000)]
     reason: String,
 }
 
@@ -55,6 +57,7 @@ pub(crate) struct MergeBody {
 #[schema(as = Reason)]
 pub(crate) struct ReasonBody {
     /// Why: up to 1000 characters.
+    #[schema(max_length = 1000)]
     reason: Option<String>,
 }
 
@@ -66,6 +69,7 @@ pub(crate) struct CorrectedBody {
     /// Whether nothing was changed because the request asked so.
     dry_run: bool,
     /// The event: what changed, or would.
+    #[schema(required = true)]
     event: Option<EventBody>,
 }
 
@@ -85,6 +89,7 @@ pub(crate) struct ReceiptBody {
     /// Values that a living contact of somebody else bears too, and that stay with that one.
     borne_by_others: Vec<BorneBody>,
     /// Whether the store's files are free of it, and what is left in what people wrote; null of a dry run.
+    #[schema(required = true)]
     verified: Option<VerifiedBody>,
 }
 
@@ -163,7 +168,10 @@ pub(crate) async fn merge_identities(
         let one = contact(&path)?;
         let body: MergeBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
         let order = Order::Join(vec![one, ContactId(body.with_contact_id)]);
-        correct(&caller, order, reason(Some(body.reason))?, dry_run, "POST /v1/identities/{id}/merge").await
+        let reason = reason(Some(body.reason))?.ok_or_else(|| {
+            Problem::bad_request("invalid_reason", "`reason` is blank; say why they are the same person.")
+        })?;
+        correct(&caller, order, Some(reason), dry_run, "POST /v1/identities/{id}/merge").await
     };
     caller.answer(merge.await)
 }

@@ -5,6 +5,8 @@ use selfsame_store::Scrubbed;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::words::{FilesWord, RemnantWord};
+
 /// What was found after an erasure.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -15,7 +17,7 @@ pub(crate) struct VerifiedBody {
     /// `heldByReader`: another program reads a state from before; it is done when that one ends.
     /// `notYet`: the disk refuses; it is tried again until it is done.
     /// `byCommand`: the database is in PostgreSQL, where `selfsame scrub` does it.
-    #[schema(value_type = String)]
+    #[schema(value_type = FilesWord)]
     files: &'static str,
     /// Where an erased value stands in what people wrote, which stays: up to 100 places. Null if that could not be searched.
     found_elsewhere: Option<Vec<RemnantBody>>,
@@ -30,8 +32,8 @@ pub(crate) struct VerifiedBody {
 struct RemnantBody {
     /// The event that holds it.
     sequence: i64,
-    /// Which part of that: `reason`, `causedBy`, `source`, `policy` or `name`.
-    #[schema(value_type = String)]
+    /// Which part of that.
+    #[schema(value_type = RemnantWord)]
     part: &'static str,
 }
 

@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 
 use crate::policy_body::PolicyBody;
 use crate::times;
+use crate::words::{EventWord, RuleWord};
 
 /// One accepted change.
 #[derive(Serialize, ToSchema)]
@@ -19,15 +20,16 @@ pub(crate) struct EventBody {
     /// Its place in the workspace's log, from 1 without gaps.
     sequence: i64,
     /// When it was accepted: RFC 3339, UTC.
+    #[schema(format = DateTime)]
     at: String,
-    /// `created`, `attached`, `merged`, `refused`, `undone`, `split`, `joined`, `reviewed`, `deleted`, `erased`,
-    /// `policyChanged`, `refolded`, `adopted`, `keyChanged` or `workspaceChanged`.
+    #[schema(value_type = EventWord)]
     kind: &'static str,
     /// The name of a key or a command, or a route.
     caused_by: String,
     /// What was seen.
     evidence: Vec<EvidenceBody>,
     /// When it was seen, if whoever sent it said so.
+    #[schema(format = DateTime)]
     #[serde(skip_serializing_if = "Option::is_none")]
     observed_at: Option<String>,
     /// Where it was seen, if whoever sent it said so.
@@ -60,6 +62,7 @@ pub(crate) struct IdentifierBody {
     /// `email`, `phone`, or a kind that the policy declares.
     kind: String,
     /// Null where it was erased.
+    #[schema(required = true)]
     value: Option<String>,
 }
 
@@ -100,7 +103,7 @@ impl EventBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Rule)]
 pub(crate) struct RuleBody {
-    /// `keptApart`, `unique`, `identifiers` or `contacts`.
+    #[schema(value_type = RuleWord)]
     name: &'static str,
     /// The kind that it is about, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]

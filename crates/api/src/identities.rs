@@ -25,6 +25,7 @@ use crate::times;
 pub(crate) struct EventsBody {
     pub(crate) events: Vec<EventBody>,
     /// Leads to the next page; null after the last.
+    #[schema(required = true)]
     pub(crate) next_cursor: Option<String>,
 }
 

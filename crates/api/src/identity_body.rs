@@ -29,6 +29,7 @@ pub(crate) struct IdentityBody {
     /// Oldest first.
     contacts: Vec<ContactBody>,
     /// Leads to the next page of contacts; null after the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 
@@ -39,7 +40,9 @@ pub(crate) struct IdentityBody {
 pub(crate) struct ContactBody {
     id: i64,
     /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     updated_at: String,
     identifiers: Vec<IdentifierBody>,
 }

@@ -19,6 +19,7 @@ use crate::problem::{Problem, ProblemBody};
 use crate::router::ApiState;
 use crate::target::{Target, no_query};
 use crate::times;
+use crate::words::ScopeWord;
 use crate::write_body::read_object;
 
 /// The longest body that makes a key.
@@ -36,9 +37,10 @@ const END_OF_TIMES: Timestamp = Timestamp::from_milliseconds(253_370_764_800_000
 #[schema(as = NewKey)]
 pub(crate) struct NewKeyBody {
     /// What it is called; events name it as their cause. 1 to 64 of a-z, 0-9, `-`, `_`, `.`.
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     name: String,
     /// What it is good for: `identify`, `read`, `write`, `admin`; at least one.
-    #[schema(min_items = 1)]
+    #[schema(min_items = 1, value_type = Vec<ScopeWord>)]
     scopes: Vec<String>,
     /// Whether it opens every workspace, instead of the one that the request is about.
     #[serde(default)]
@@ -49,7 +51,8 @@ pub(crate) struct NewKeyBody {
     /// Requests under way at once, on each replica; as many as come if it isn't said.
     #[schema(minimum = 1, maximum = 1_000_000)]
     requests_at_once_max: Option<u32>,
-    /// From when on it is good for nothing: RFC 3339.
+    /// From when on it is good for nothing: RFC 3339, a time to come.
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
 }
 
@@ -60,14 +63,18 @@ pub(crate) struct NewKeyBody {
 pub(crate) struct KeyBody {
     id: String,
     name: String,
+    #[schema(value_type = Vec<ScopeWord>)]
     scopes: Vec<&'static str>,
     /// The workspace that it opens; null for one that opens every workspace.
     workspace: Option<String>,
     requests_per_second: Option<u32>,
     requests_at_once_max: Option<u32>,
     /// RFC 3339, UTC.
+    #[schema(format = DateTime)]
     created_at: String,
+    #[schema(format = DateTime)]
     expires_at: Option<String>,
+    #[schema(format = DateTime)]
     revoked_at: Option<String>,
 }
 
@@ -88,6 +95,7 @@ pub(crate) struct MadeKeyBody {
 pub(crate) struct KeysBody {
     keys: Vec<KeyBody>,
     /// Leads to the next page; null after the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 

@@ -42,6 +42,7 @@ mod page;
 mod policy;
 mod policy_body;
 mod problem;
+mod problem_table;
 mod query;
 mod rate_headers;
 mod record;
@@ -56,6 +57,7 @@ mod tls;
 mod trace;
 mod trusted_proxies;
 mod turn;
+mod words;
 mod workspaces;
 mod write_body;
 

@@ -14,6 +14,7 @@ use selfsame_store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
 use crate::body::read_json;
 use crate::door::{Caller, Identifies};
@@ -26,6 +27,7 @@ use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::router::ApiState;
 use crate::times;
+use crate::words::ObservedWord;
 use crate::write_body::parse_object;
 
 /// The longest name of a source.
@@ -41,8 +43,10 @@ pub(crate) struct NewObservationBody<'text> {
     #[schema(min_items = 1)]
     identifiers: Vec<NewIdentifierBody<'text>>,
     /// When it was seen, if that isn't now: RFC 3339. It is kept, and decides nothing.
+    #[schema(format = DateTime)]
     observed_at: Option<String>,
     /// Where it was seen: up to 200 characters.
+    #[schema(max_length = 200)]
     source: Option<String>,
 }
 
@@ -55,11 +59,18 @@ pub(crate) struct NewIdentifierBody<'text> {
     kind: String,
     /// A text, or, of a phone number, a whole number.
     #[serde(borrow)]
-    #[schema(value_type = String)]
+    #[schema(schema_with = text_or_number)]
     value: &'text RawValue,
     /// Whether the person was shown to hold it.
     #[serde(default)]
     verified: bool,
+}
+
+/// A text, or a whole number of any length.
+fn text_or_number() -> Schema {
+    let either = [Type::String, Type::Integer].into_iter().collect();
+    let described = ObjectBuilder::new().schema_type(SchemaType::Array(either));
+    described.description(Some("A text, or, of a phone number, a whole number.")).minimum(Some(0)).into()
 }
 
 /// What came of an observation.
@@ -67,17 +78,19 @@ pub(crate) struct NewIdentifierBody<'text> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = Observed)]
 pub(crate) struct ObservedBody {
-    /// `created`, `attached`, `merged`, `unchanged` or `refused`.
+    #[schema(value_type = ObservedWord)]
     outcome: &'static str,
     /// The rule that kept it from joining identities, or from giving one all that it brought.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<RuleBody>,
     /// The event that it caused, or the one that recorded its refusal before; null where nothing changed.
+    #[schema(required = true)]
     sequence: Option<i64>,
     /// Whether nothing was stored because the request asked so.
     dry_run: bool,
     /// The person that it belongs to, with the first of their contacts. In a dry run, as they are; null for somebody who is
     /// new, or who was erased this moment.
+    #[schema(required = true)]
     identity: Option<IdentityBody>,
 }
 

@@ -7,6 +7,8 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
+use crate::problem_table::describe_problems;
+
 /// What was seen at a checkout: an e-mail, a phone number, or both.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -24,7 +26,11 @@ pub(crate) struct ObservationShape {
 fn phone_number() -> Schema {
     let any = [Type::String, Type::Integer, Type::Null].into_iter().collect();
     let described = ObjectBuilder::new().schema_type(SchemaType::Array(any));
-    described.description(Some("A phone number, as a text or as a whole number.")).examples(["123456"]).into()
+    described
+        .description(Some("A phone number, as a text or as a whole number."))
+        .minimum(Some(0))
+        .examples(["123456"])
+        .into()
 }
 
 /// The customer that an observation belongs to.
@@ -97,6 +103,7 @@ pub(crate) struct ContactShape {
         (name = "observations", description = "What was seen, and whose it is"),
         (name = "identities", description = "Who somebody is or was, and why"),
         (name = "corrections", description = "What people decide: each is one event, and can be tried first"),
+        (name = "reviews", description = "What a rule refused, for a person to decide"),
         (name = "events", description = "The log"),
         (name = "policy", description = "What links, and what doesn't"),
         (name = "keys", description = "Who may do what"),
@@ -121,7 +128,9 @@ impl Modify for Keys {
 
 /// The description of the interface, as OpenAPI 3.1 has it.
 pub fn description() -> serde_json::Value {
-    serde_json::to_value(Description::openapi()).expect("a description is JSON")
+    let mut description = serde_json::to_value(Description::openapi()).expect("a description is JSON");
+    describe_problems(&mut description);
+    description
 }
 
 /// This description.

@@ -31,8 +31,10 @@ pub(crate) struct PolicySetBody {
     /// The policy that holds now, or would.
     policy: PolicyBody,
     /// The event; null where the policy held already.
+    #[schema(required = true)]
     event: Option<EventBody>,
     /// What a refold decides otherwise; null without one.
+    #[schema(required = true)]
     refolding: Option<RefoldingBody>,
 }
 

@@ -3,6 +3,7 @@
 use selfsame_rules::{Policy, PolicyDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 
 use crate::problem::Problem;
 
@@ -12,8 +13,10 @@ use crate::problem::Problem;
 #[schema(as = Policy)]
 pub(crate) struct PolicyBody {
     /// The kinds that observations may bring besides `email` and `phone`, such as `customerId`.
+    #[schema(schema_with = declared_kinds)]
     kinds: Vec<String>,
     /// Values and patterns that never link anybody.
+    #[schema(max_items = 10_000)]
     blocked: Vec<BlockedBody>,
     /// The most contacts that one identity may have; null for no limit.
     #[schema(minimum = 1)]
@@ -27,7 +30,19 @@ pub(crate) struct PolicyBody {
     /// Whether e-mail addresses are told apart byte for byte.
     exact_email: bool,
     /// Where phone numbers without a country are from: two capital letters (ISO 3166-1); null for nowhere.
+    #[schema(pattern = "^[A-Z]{2}$")]
     default_region: Option<String>,
+}
+
+/// Up to 64 names of kinds.
+fn declared_kinds() -> Array {
+    let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^[A-Za-z][A-Za-z0-9_-]{0,63}$"));
+    let kinds = ArrayBuilder::new().items(name).max_items(Some(64));
+    kinds
+        .description(Some(
+            "The kinds that observations may bring besides `email` and `phone`, such as `customerId`.",
+        ))
+        .build()
 }
 
 /// A value or a pattern of one kind.
@@ -37,6 +52,7 @@ pub(crate) struct PolicyBody {
 pub(crate) struct BlockedBody {
     kind: String,
     /// A canonical value, in which `*` stands for any characters.
+    #[schema(min_length = 1, max_length = 254)]
     pattern: String,
 }
 

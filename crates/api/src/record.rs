@@ -16,6 +16,7 @@ use crate::identities::contact;
 use crate::problem::ProblemBody;
 use crate::target::no_query;
 use crate::times;
+use crate::words::EventWord;
 
 /// Everything that is held about a person: what is theirs, and nothing of anybody else but numbers of contacts.
 #[derive(Serialize, ToSchema)]
@@ -79,7 +80,9 @@ struct HeldIdentifierBody {
 #[schema(as = HeldEvent)]
 struct HeldEventBody {
     sequence: i64,
+    #[schema(format = DateTime)]
     at: String,
+    #[schema(value_type = EventWord)]
     kind: &'static str,
     caused_by: String,
     /// Whether what was observed is theirs.

@@ -43,6 +43,7 @@ pub(crate) struct ReviewBody {
 pub(crate) struct ReviewsBody {
     reviews: Vec<ReviewBody>,
     /// Leads to the next page; null after the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 
@@ -64,12 +65,13 @@ pub(crate) enum DecisionBody {
 pub(crate) struct ReviewDecisionBody {
     decision: DecisionBody,
     /// Why: up to 1000 characters.
+    #[schema(max_length = 1000)]
     reason: Option<String>,
 }
 
 /// List what waits for a review.
 #[utoipa::path(
-    get, path = "/v1/reviews", tag = "corrections",
+    get, path = "/v1/reviews", tag = "reviews",
     params(PageQuery, ("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
     responses((status = 200, description = "A page of them", body = ReviewsBody),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
@@ -103,7 +105,7 @@ fn review(event: &Event, register: &Register) -> Option<ReviewBody> {
 
 /// Decide a review.
 #[utoipa::path(
-    post, path = "/v1/reviews/{sequence}", tag = "corrections", request_body = ReviewDecisionBody,
+    post, path = "/v1/reviews/{sequence}", tag = "reviews", request_body = ReviewDecisionBody,
     params(("sequence" = i64, Path, description = "The review's number"),
         ("dryRun" = Option<bool>, Query, description = "Tell what would change, and change nothing"),
         ("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),

@@ -103,6 +103,7 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/v1/workspaces/{name}", get(find_workspace).patch(rename_workspace).delete(erase_workspace))
         .route("/openapi.json", get(find_openapi))
         .route("/docs", get(find_docs))
+        .route("/docs/", get(find_docs))
         .route("/docs/{file}", get(find_docs_file));
     let metrics = Arc::new(RequestMetrics::new(&routes.templates));
     let ending = Arc::new(watch::Sender::new(false));

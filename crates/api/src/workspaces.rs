@@ -30,6 +30,7 @@ const LENGTH_BYTES_MAX: usize = 4 * 1024;
 #[schema(as = WorkspaceName)]
 pub(crate) struct NameBody {
     /// 1 to 64 of a-z, 0-9, `-`, `_`, `.`.
+    #[schema(pattern = "^[a-z0-9][a-z0-9._-]{0,63}$")]
     name: String,
 }
 
@@ -46,9 +47,11 @@ pub(crate) struct WorkspaceBody {
     /// How many events its log has.
     events: i64,
     /// RFC 3339, UTC; null for `default`, which is always there.
+    #[schema(format = DateTime)]
     created_at: Option<String>,
     /// In the answer to its erasure alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     erased_at: Option<String>,
 }
 
@@ -59,6 +62,7 @@ pub(crate) struct WorkspaceBody {
 pub(crate) struct WorkspacesBody {
     workspaces: Vec<WorkspaceBody>,
     /// Leads to the next page; null after the last.
+    #[schema(required = true)]
     next_cursor: Option<String>,
 }
 
