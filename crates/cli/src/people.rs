@@ -118,6 +118,8 @@ pub(crate) async fn why(arguments: WhyArguments) -> anyhow::Result<Outcome> {
         put(&answer.to_string())?;
     } else if !same {
         put(&format!("contacts {contact} and {other} are not the same person"))?;
+    } else if contact == other {
+        put(&format!("{contact} is one contact, and so one person"))?;
     } else {
         let steps = answer["steps"].as_array().map_or(&[][..], Vec::as_slice);
         let row = |step: &Value| {
@@ -169,9 +171,12 @@ pub(crate) async fn split(arguments: SplitArguments) -> anyhow::Result<Outcome> 
 
 pub(crate) async fn merge(arguments: MergeArguments) -> anyhow::Result<Outcome> {
     let path = format!("/v1/identities/{}/merge", arguments.contact);
-    let mut correction = arguments.correction;
-    correction.reason.get_or_insert_default();
-    correct("merge", path, json!({ "withContactId": arguments.other }), correction).await
+    if arguments.correction.reason.is_none() {
+        anyhow::bail!(
+            "a merge by hand needs a reason\nhint: add `--reason 'wrote to us'`, or whatever shows that they are one"
+        );
+    }
+    correct("merge", path, json!({ "withContactId": arguments.other }), arguments.correction).await
 }
 
 pub(crate) async fn erase(arguments: EraseArguments) -> anyhow::Result<Outcome> {
@@ -190,10 +195,12 @@ pub(crate) async fn erase(arguments: EraseArguments) -> anyhow::Result<Outcome> 
         return Ok(Outcome::Done);
     }
     let contacts = receipt["contactIds"].as_array().map_or(0, Vec::len);
-    let (did, went) = if dry_run { ("would erase", "would be gone") } else { ("erased", "are gone") };
+    let (did, go) = if dry_run { ("would erase", "would go") } else { ("erased", "went") };
     put(&format!(
-        "{did} {contacts} contacts: {} values {went} from them and from {} events",
-        receipt["values"], receipt["eventsRewritten"]
+        "{did} {}: {} {go} from there, and from {}",
+        counted(contacts, "contact"),
+        counted(number(&receipt["values"]), "value"),
+        counted(number(&receipt["eventsRewritten"]), "event")
     ))?;
     let others = receipt["borneByOthers"].as_array().map_or(&[][..], Vec::as_slice);
     others.iter().try_for_each(|other| {
@@ -303,11 +310,22 @@ fn changed(outcome: &Value) -> String {
         outcome["moves"].as_array().into_iter().flatten().map(|moved| match moved["part"].as_array() {
             Some(part) => {
                 let part: Vec<String> = part.iter().map(Value::to_string).collect();
-                format!("contacts {} left", part.join(", "))
+                let contacts = if part.len() == 1 { "contact" } else { "contacts" };
+                format!("{contacts} {} left", part.join(", "))
             }
             None => format!("contact {} joined {}", moved["join"], moved["to"]),
         });
     let contacts = outcome["contactIds"].as_array().into_iter().flatten();
     let erased = contacts.map(|contact| format!("contact {contact} erased"));
     moves.chain(erased).collect::<Vec<_>>().join("; ")
+}
+
+fn number(value: &Value) -> usize {
+    value.as_u64().and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
+}
+
+/// `1 event`, `2 events`.
+fn counted(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{ending}")
 }
