@@ -78,6 +78,7 @@ mod requests;
 mod restore;
 mod restore_kill;
 mod scenarios;
+mod schemathesis;
 mod sent_statements;
 mod settings;
 mod shop;

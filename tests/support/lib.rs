@@ -48,6 +48,7 @@ pub mod random;
 pub mod raw;
 pub mod recorder;
 pub mod scenario;
+pub mod schemathesis;
 pub mod server;
 pub mod shop;
 pub mod size;

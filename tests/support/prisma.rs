@@ -46,12 +46,13 @@ fn client() -> PathBuf {
 }
 
 /// FNV-1a: the same in every version of everything.
-fn fingerprint(text: &str) -> u64 {
+pub(crate) fn fingerprint(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-fn must(command: &mut Command, folder: &Path) {
+/// Runs a command of an installation to its end.
+pub(crate) fn must(command: &mut Command, folder: &Path) {
     let output = command.current_dir(folder).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 /// A program that tests start, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 9] = [
+const PROGRAMS: [(&str, &str); 10] = [
     // The greeting's curl is pasted into a shell.
     ("curl", "curl"),
     // Records the system calls from which a disk after a power cut is rebuilt.
@@ -20,6 +20,8 @@ const PROGRAMS: [(&str, &str); 9] = [
     // Runs the original's client, and fetches the PostgreSQL versions that the system doesn't have.
     ("node", "nodejs"),
     ("npm", "npm"),
+    // Fetches schemathesis, which asks a server all that its description allows.
+    ("pip3", "python3-pip"),
 ];
 
 /// Keeps Debian's packages from starting a server of their own while they are installed: the tests start theirs.
