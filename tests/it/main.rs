@@ -84,6 +84,7 @@ mod settings;
 mod shop;
 mod statement_log;
 mod story;
+mod story_page;
 mod tidy;
 mod tls_server;
 mod traces;
