@@ -19,7 +19,7 @@ pub(crate) struct PolicyBody {
     #[schema(max_items = 10_000)]
     blocked: Vec<BlockedBody>,
     /// The most contacts that one identity may have; null for no limit.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32, format = "uint32")]
     contacts_max: Option<u32>,
     /// The most identifiers of a kind that one identity may own.
     limits: Vec<LimitBody>,
@@ -62,7 +62,7 @@ pub(crate) struct BlockedBody {
 #[schema(as = Limit)]
 pub(crate) struct LimitBody {
     kind: String,
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_u32, format = "uint32")]
     most: u32,
 }
 
