@@ -109,7 +109,10 @@ async fn prove(databases: Databases, clients: u64, steps: u64) {
     let log = play.log().await;
     let last = i64::try_from(log.len()).expect("few");
     end.send_replace(Some(last));
-    let followed = following.await.expect("the follower does not panic");
+    let mut followed = following.await.expect("the follower does not panic");
+    for sequence in followed.stale.clone() {
+        followed.take_again(&log[usize::try_from(sequence - 1).expect("it counts")]);
+    }
 
     let mut folded = Consumer::default();
     log.iter().for_each(|event| folded.take(event));

@@ -33,6 +33,9 @@ pub struct Consumer {
     pub last: i64,
     pub contacts: BTreeMap<i64, Held>,
     seen: BTreeMap<i64, Seen>,
+    erased: BTreeSet<i64>,
+    /// Events that hold less than when they were taken, and are to be read again.
+    pub stale: BTreeSet<i64>,
 }
 
 impl Consumer {
@@ -41,10 +44,7 @@ impl Consumer {
         let sequence = number(&event["sequence"]);
         assert_eq!(sequence, self.last + 1, "the log has no gaps");
         let (at, outcome) = (text(&event["at"]), &event["outcome"]);
-        let values: BTreeMap<String, Option<String>> = list(&event["evidence"])
-            .iter()
-            .map(|seen| (text(&seen["kind"]), seen["value"].as_str().map(str::to_owned)))
-            .collect();
+        let values = values_of(event);
         let home = outcome["primaryContactId"].as_i64();
         match text(&event["kind"]).as_str() {
             "created" | "attached" => self.insert(outcome, home, &at, &values),
@@ -77,6 +77,18 @@ impl Consumer {
         contacts_in(outcome, &mut named);
         self.seen.insert(sequence, Seen { values, made: outcome["contactId"].as_i64(), named });
         self.last = sequence;
+    }
+
+    /// Takes an event again that was rewritten: what it saw no longer has all values, and the contact of it bears no others.
+    pub fn take_again(&mut self, event: &Value) {
+        let sequence = number(&event["sequence"]);
+        assert!(self.stale.remove(&sequence), "nobody told that event {sequence} was rewritten");
+        let seen = self.seen.get_mut(&sequence).expect("it was taken before");
+        seen.values = values_of(event);
+        let (made, values) = (seen.made, seen.values.clone());
+        if let Some(made) = made.filter(|made| !self.erased.contains(made)) {
+            self.held(made).values = values;
+        }
     }
 
     /// The contacts as `selfsame export` writes them.
@@ -218,45 +230,23 @@ impl Consumer {
         self.gain(&outcome["gained"]);
     }
 
-    /// A consumer that has kept values drops them too, wherever it has them: with these people, and where no live contact
-    /// of anybody else bears them.
     fn erase(&mut self, outcome: &Value, at: &str) {
-        let erased: BTreeSet<i64> = numbers(&outcome["contactIds"]).into_iter().collect();
-        let theirs = |seen: &Seen| match seen.made {
-            Some(made) => erased.contains(&made),
-            None => !seen.named.is_empty() && seen.named.is_subset(&erased),
-        };
-        let observed = self.seen.values().filter(|seen| theirs(seen)).flat_map(|seen| seen.values.clone());
-        let borne = erased.iter().flat_map(|id| self.contacts[id].values.clone());
-        let values: BTreeSet<(String, Option<String>)> =
-            borne.chain(observed).filter(|(_, value)| value.is_some()).collect();
         self.lose(&outcome["lost"]);
-        let bearers = |value: &(String, Option<String>), contacts: &BTreeMap<i64, Held>| -> BTreeSet<i64> {
-            let live = contacts.iter().filter(|(id, held)| !erased.contains(id) && held.deleted_at.is_none());
-            live.filter(|(_, held)| held.values.get(&value.0) == Some(&value.1)).map(|(id, _)| *id).collect()
-        };
-        for value in &values {
-            let others = bearers(value, &self.contacts);
-            for seen in self.seen.values_mut() {
-                let is_theirs = theirs(seen);
-                let others = seen.made.map_or(!others.is_empty(), |made| others.contains(&made));
-                if seen.values.get(&value.0) == Some(&value.1) && (is_theirs || !others) {
-                    seen.values.insert(value.0.clone(), None);
-                }
-            }
-            for (id, held) in &mut self.contacts {
-                if !others.contains(id) && held.values.get(&value.0) == Some(&value.1) {
-                    held.values.insert(value.0.clone(), None);
-                }
-            }
-        }
-        for id in erased {
+        for id in numbers(&outcome["contactIds"]) {
             let held = self.held(id);
             held.values.clear();
             held.deleted_at.get_or_insert_with(|| at.to_owned());
             held.updated_at = at.to_owned();
+            self.erased.insert(id);
         }
+        self.stale.extend(numbers(&outcome["rewrittenSequences"]));
     }
+}
+
+/// What an event saw, by kind.
+fn values_of(event: &Value) -> BTreeMap<String, Option<String>> {
+    let seen = list(&event["evidence"]).iter();
+    seen.map(|seen| (text(&seen["kind"]), seen["value"].as_str().map(str::to_owned))).collect()
 }
 
 /// Every contact that an outcome names.
@@ -264,8 +254,14 @@ fn contacts_in(outcome: &Value, named: &mut BTreeSet<i64>) {
     match outcome {
         Value::Array(parts) => parts.iter().for_each(|part| contacts_in(part, named)),
         Value::Object(members) => {
-            let numbers_of_events =
-                ["undoneSequence", "reviewedSequence", "observedInSequence", "before", "after"];
+            let numbers_of_events = [
+                "undoneSequence",
+                "reviewedSequence",
+                "observedInSequence",
+                "rewrittenSequences",
+                "before",
+                "after",
+            ];
             let contacts = members.iter().filter(|(name, _)| !numbers_of_events.contains(&name.as_str()));
             contacts.for_each(|(_, part)| contacts_in(part, named));
         }

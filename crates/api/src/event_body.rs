@@ -162,9 +162,11 @@ pub(crate) fn outcome(outcome: &Outcome) -> Value {
             "lost": ownerships(lost),
             "gained": ownerships(gained),
         }),
-        Outcome::Erased { contacts, lost } => {
-            json!({ "contactIds": ids(contacts), "lost": ownerships(lost) })
-        }
+        Outcome::Erased { contacts, lost, rewritten } => json!({
+            "contactIds": ids(contacts),
+            "lost": ownerships(lost),
+            "rewrittenSequences": rewritten.iter().map(|event| event.0).collect::<Vec<_>>(),
+        }),
         Outcome::PolicyChanged(policy) => json!({
             "before": policy.before.as_ref().map(PolicyBody::of),
             "after": PolicyBody::of(&policy.after),

@@ -135,7 +135,7 @@ pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
             tables.change(Change::Delete { contact: *contact, rest: *rest }, event.at)?;
             each(gained, Change::Own, event.at, tables)
         }
-        Outcome::Erased { contacts, lost } => {
+        Outcome::Erased { contacts, lost, .. } => {
             each(lost, Change::Disown, event.at, tables)?;
             for contact in contacts {
                 tables.change(Change::Erase(*contact), event.at)?;

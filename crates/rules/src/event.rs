@@ -144,6 +144,8 @@ pub enum Outcome {
         contacts: Vec<ContactId>,
         /// What they owned, which is free now.
         lost: Vec<Ownership>,
+        /// The events that hold less since then, in their order. Whoever has read one before reads it again.
+        rewritten: Vec<Sequence>,
     },
     /// Another policy holds for what comes after.
     PolicyChanged(Box<Changed<Policy>>),

@@ -128,7 +128,7 @@ pub fn write(event: &Event) -> EventRow {
         Outcome::Deleted { contact, rest, lost, gained } => {
             text(&DeletedText::of(*contact, *rest, lost, gained))
         }
-        Outcome::Erased { contacts, lost } => text(&ErasedText::of(contacts, lost)),
+        Outcome::Erased { contacts, lost, rewritten } => text(&ErasedText::of(contacts, lost, rewritten)),
         Outcome::PolicyChanged(changed) => text(&PolicyChangedText::of(changed)),
         Outcome::Refolded { policy, contacts, correction } => {
             text(&RefoldedText::of(policy, contacts, correction))
@@ -210,10 +210,7 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
             let (contact, rest, lost, gained) = deleted.read()?;
             Outcome::Deleted { contact, rest, lost, gained }
         }
-        "erased" => {
-            let (contacts, lost) = parse::<ErasedText>("outcome", &row.outcome)?.read()?;
-            Outcome::Erased { contacts, lost }
-        }
+        "erased" => parse::<ErasedText>("outcome", &row.outcome)?.read()?,
         "policyChanged" => {
             let changed = parse::<PolicyChangedText>("outcome", &row.outcome)?;
             Outcome::PolicyChanged(Box::new(changed.read()?))

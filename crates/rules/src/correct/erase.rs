@@ -104,7 +104,9 @@ pub fn erase(
             .collect(),
         contacts: contacts.clone(),
     };
-    let event = event_of(register.head(), asked, Outcome::Erased { contacts, lost });
+    let outcome =
+        Outcome::Erased { contacts, lost, rewritten: rewritten.iter().map(|event| event.sequence).collect() };
+    let event = event_of(register.head(), asked, outcome);
     Ok(Erasure { event, rewritten, receipt })
 }
 

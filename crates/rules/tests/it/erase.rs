@@ -118,7 +118,7 @@ fn a_value_that_somebody_else_bears_goes_from_this_person_only_and_the_receipt_s
     assert_eq!((erasure.receipt.values, erasure.receipt.events), (2, 1));
     assert_eq!(erasure.receipt.borne_by_others.len(), 1);
     assert_eq!(erasure.receipt.borne_by_others[0].kind, IdentifierKind::Phone);
-    let Outcome::Erased { contacts, lost } = &erasure.event.outcome else { unreachable!() };
+    let Outcome::Erased { contacts, lost, .. } = &erasure.event.outcome else { unreachable!() };
     assert_eq!((contacts.as_slice(), lost.len()), ([contact(1)].as_slice(), 2));
     world.take(&erasure.event);
     assert_eq!(erase_in(&world.register, &world.log, contact(1)), Err(Correcting::Gone(contact(1))));

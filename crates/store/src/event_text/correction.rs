@@ -1,7 +1,7 @@
 //! The outcomes of refusals and of people's corrections as the log holds them. No value: contacts and kinds only.
 
 use selfsame_rules::{
-    Apart, ContactId, Correction, IdentifierKind, Judgement, Move, Ownership, Rule, Sequence,
+    Apart, ContactId, Correction, IdentifierKind, Judgement, Move, Outcome, Ownership, Rule, Sequence,
 };
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +63,8 @@ pub(super) struct ErasedText {
     contacts: Vec<i64>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     lost: Vec<OwnershipText>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    rewritten: Vec<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -191,12 +193,18 @@ impl DeletedText {
 }
 
 impl ErasedText {
-    pub(super) fn of(contacts: &[ContactId], lost: &[Ownership]) -> Self {
-        Self { contacts: numbers(contacts), lost: ownerships(lost) }
+    pub(super) fn of(contacts: &[ContactId], lost: &[Ownership], rewritten: &[Sequence]) -> Self {
+        let rewritten = rewritten.iter().map(|event| event.0).collect();
+        Self { contacts: numbers(contacts), lost: ownerships(lost), rewritten }
     }
 
-    pub(super) fn read(self) -> Result<(Vec<ContactId>, Vec<Ownership>), UnreadableEvent> {
-        Ok((contacts(self.contacts), read_ownerships(&self.lost)?))
+    pub(super) fn read(self) -> Result<Outcome, UnreadableEvent> {
+        let rewritten = self.rewritten.into_iter().map(Sequence).collect();
+        Ok(Outcome::Erased {
+            contacts: contacts(self.contacts),
+            lost: read_ownerships(&self.lost)?,
+            rewritten,
+        })
     }
 }
 
