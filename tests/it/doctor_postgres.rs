@@ -28,13 +28,13 @@ const BROKEN: &[Broken] = &[
     (
         "too many connections for one replica",
         "SELECT 1",
-        "?connection_limit=99",
-        ("problem", "connections", "one replica may open 99 connections, and the server takes 100 from everybody"),
+        "?connection_limit=399",
+        ("problem", "connections", "one replica may open 399 connections, and the server takes 400 from everybody"),
     ),
     (
         "too many connections for two replicas",
         "SELECT 1",
-        "?connection_limit=60",
+        "?connection_limit=240",
         ("warning", "connections", "so a second one may get none"),
     ),
     (
