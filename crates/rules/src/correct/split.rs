@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::{Asked, Correcting, event_of, primary_first, resolve};
 use crate::{ContactId, Correction, Event, Identities, Move, Outcome, Register};
 
-/// Parts the named contacts from their identity: they form one of their own, and are kept apart from the rest.
+/// Parts the named contacts from the identity of the contact `of`: they form one of their own, and are kept apart from the rest.
 ///
-/// `contacts`: some of one identity, in any order; at least one live contact must be on each side. Values stay with
+/// `contacts`: some of that identity, in any order; at least one live contact must be on each side. Values stay with
 /// the contact that owns them, which is the oldest that bore them.
 ///
 /// ```
@@ -27,23 +27,25 @@ use crate::{ContactId, Correction, Event, Identities, Move, Outcome, Register};
 ///     register.follow(&event).unwrap();
 /// }
 /// let asked = Asked { by: Actor::named("example"), reason: None, clock: at };
-/// register.follow(&split(&register, &[ContactId(2)], &asked).unwrap()).unwrap();
+/// register.follow(&split(&register, ContactId(1), &[ContactId(2)], &asked).unwrap()).unwrap();
 /// assert_eq!(register.resolve(ContactId(2)), Some(ContactId(2)));
 /// assert!(register.kept_apart(ContactId(1), ContactId(2)));
 /// ```
 ///
 /// # Errors
 ///
-/// [`Correcting`] if the contacts aren't some, and not all, of one identity.
+/// [`Correcting`] if the contacts aren't some, and not all, of that identity.
 ///
 /// Source: SEMANTICS, "Corrections".
-pub fn split(register: &Register, contacts: &[ContactId], asked: &Asked) -> Result<Event, Correcting> {
-    let first = *contacts.first().ok_or(Correcting::NothingLeft)?;
-    let former = resolve(register, first)?;
-    for contact in contacts {
-        if resolve(register, *contact)? != former {
-            return Err(Correcting::OfAnother(*contact));
-        }
+pub fn split(
+    register: &Register,
+    of: ContactId,
+    contacts: &[ContactId],
+    asked: &Asked,
+) -> Result<Event, Correcting> {
+    let former = resolve(register, of)?;
+    if let Some(stranger) = contacts.iter().find(|contact| register.resolve(**contact) != Some(former)) {
+        return Err(Correcting::OfAnother(*stranger));
     }
     let leaving: BTreeSet<ContactId> = contacts.iter().copied().collect();
     let rest: BTreeSet<ContactId> = register.everybody(former).difference(&leaving).copied().collect();

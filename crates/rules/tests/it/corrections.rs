@@ -82,8 +82,8 @@ fn joining_by_hand_lifts_the_pairs_between_those_two_and_no_other() {
     for (at, text) in ["ada", "bob", "eve"].into_iter().enumerate() {
         world.observe(&[email(text), phone("1")], i64::try_from(at).unwrap()).unwrap();
     }
-    world.take(&split(&world.register, &[contact(3)], &asked(5)).unwrap());
-    world.take(&split(&world.register, &[contact(2)], &asked(6)).unwrap());
+    world.take(&split(&world.register, contact(3), &[contact(3)], &asked(5)).unwrap());
+    world.take(&split(&world.register, contact(2), &[contact(2)], &asked(6)).unwrap());
     world.take(&join(&world.register, &[contact(2), contact(3)], &asked(7)).unwrap());
     assert!(world.register.kept_apart(contact(1), contact(2)));
     world.take(&join(&world.register, &[contact(1), contact(2)], &asked(8)).unwrap());
@@ -139,7 +139,7 @@ fn mixed(seed: u64) -> Result<usize, String> {
             before.rows().filter(|row| row.contact.deleted_at.is_none()).map(|row| row.contact.id).collect();
         let some = (!live.is_empty()).then(|| live[random.below(live.len().max(1))]);
         let event: Option<Event> = match (random.below(10), some) {
-            (0, Some(one)) => split(&before, &[one], &asked(at)).ok(),
+            (0, Some(one)) => split(&before, one, &[one], &asked(at)).ok(),
             (1, Some(one)) => join(&before, &[one, live[random.below(live.len())]], &asked(at)).ok(),
             (2, Some(one)) => delete(&before, one, &asked(at)).ok(),
             (3 | 4, Some(_)) => {

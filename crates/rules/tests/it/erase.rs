@@ -58,7 +58,7 @@ fn nothing_of_the_person_is_left_and_the_log_folds_to_the_tables() {
             let live: Vec<_> = world.register.primaries().collect();
             if !live.is_empty() && random.below(6) == 0 {
                 let some = live[random.below(live.len())];
-                if let Ok(event) = split(&world.register, &[some], &asked(at)) {
+                if let Ok(event) = split(&world.register, some, &[some], &asked(at)) {
                     world.take(&event);
                     continue;
                 }
@@ -113,7 +113,7 @@ fn a_value_that_somebody_else_bears_goes_from_this_person_only_and_the_receipt_s
     let seen = |email: &str| [("email", format!("{email}@b.c"), false), ("phone", "1".to_owned(), false)];
     world.observe(&seen("a"), 1).unwrap();
     world.observe(&seen("b"), 2).unwrap();
-    world.take(&split(&world.register, &[contact(2)], &asked(3)).unwrap());
+    world.take(&split(&world.register, contact(2), &[contact(2)], &asked(3)).unwrap());
     let erasure = erase_in(&world.register, &world.log, contact(1)).unwrap();
     assert_eq!((erasure.receipt.values, erasure.receipt.events), (2, 1));
     assert_eq!(erasure.receipt.borne_by_others.len(), 1);

@@ -62,7 +62,7 @@ fn an_erased_persons_merge_without_a_row_keeps_no_value_that_another_bears() {
     world.observe(&[phone("1")], 2).unwrap();
     world.observe(&[email("ada"), phone("1")], 3).unwrap();
     world.observe(&[email("bob"), phone("1")], 4).unwrap();
-    world.take(&split(&world.register, &[contact(3)], &asked(5)).unwrap());
+    world.take(&split(&world.register, contact(3), &[contact(3)], &asked(5)).unwrap());
     let log = erased_log(&world, 1);
     assert!(!says(&log[2], "1"), "the phone stands in the person's own merge");
 }
@@ -83,9 +83,9 @@ fn a_join_that_was_split_again_holds_nothing_together() {
     world.observe(&[phone("1")], 2).unwrap();
     world.observe(&[customer("c1")], 3).unwrap();
     world.observe(&[email("ada"), phone("1"), customer("c1")], 4).unwrap();
-    world.take(&split(&world.register, &[contact(3)], &asked(5)).unwrap());
+    world.take(&split(&world.register, contact(3), &[contact(3)], &asked(5)).unwrap());
     world.take(&join(&world.register, &[contact(1), contact(3)], &asked(6)).unwrap());
-    world.take(&split(&world.register, &[contact(3)], &asked(7)).unwrap());
+    world.take(&split(&world.register, contact(3), &[contact(3)], &asked(7)).unwrap());
     let got = undo(&world.register, &world.log, Sequence(4), &asked(8));
     assert!(got.is_ok(), "{got:?}");
 }

@@ -22,6 +22,7 @@ fn history(seed: u64, steps: usize, fault: bool) -> Result<(), String> {
                     all.iter().copied().filter(|id| *id == first || random.below(3) == 0).collect();
                 let event = split(
                     &world.register,
+                    contact(first),
                     &named.iter().map(|id| contact(*id)).collect::<Vec<_>>(),
                     &asked(at),
                 );

@@ -107,7 +107,7 @@ fn history(seed: u64) -> World {
             world.register.primaries().flat_map(|one| world.register.everybody(one)).collect();
         let some = (!live.is_empty()).then(|| live[random.below(live.len())]);
         let event: Option<Event> = match (random.below(10), some) {
-            (0, Some(one)) => split(&world.register, &[one], &asked(at)).ok(),
+            (0, Some(one)) => split(&world.register, one, &[one], &asked(at)).ok(),
             (1, Some(one)) => join(&world.register, &[one, live[random.below(live.len())]], &asked(at)).ok(),
             (2, Some(one)) => delete(&world.register, one, &asked(at)).ok(),
             (3, Some(_)) => {
@@ -181,7 +181,7 @@ fn a_split_that_took_the_bridge_is_what_why_cites() {
     world.observe(&seen("a", "1"), 1).unwrap();
     world.observe(&seen("b", "1"), 2).unwrap();
     world.observe(&seen("b", "2"), 3).unwrap();
-    world.take(&split(&world.register, &[contact(2)], &asked(4)).unwrap());
+    world.take(&split(&world.register, contact(2), &[contact(2)], &asked(4)).unwrap());
     let chain = why(&world.register, &world.log, contact(1), contact(3)).unwrap().unwrap();
     assert_eq!((chain.len(), chain[0].event), (1, Sequence(4)));
     assert_eq!(why(&world.register, &world.log, contact(1), contact(2)).unwrap(), None);
