@@ -3,10 +3,13 @@
 
 use futures_util::future::{OptionFuture, join4};
 use selfsame_rules::Timestamp;
-use selfsame_store::{Access, AccessChange, AccessDecision, AccessEffect, Changes, KeyRow, WorkspaceKey};
+use selfsame_store::{
+    Access, AccessChange, AccessDecision, AccessEffect, Carried, Changes, Decided, KeyRow, Once, WorkspaceKey,
+};
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::access::{self, scopes_text};
+use crate::answers::{answered, keep};
 use crate::carry_out::{Statement, advance, insert_events};
 use crate::connections::Loan;
 use crate::statements::administration::{
@@ -19,25 +22,26 @@ use crate::transaction::{Stopped, Transaction, Writer, carry_out_and_commit, no_
 pub(crate) struct Administration {
     /// Locked after the default one; the log that is written is one of theirs, or a new workspace's.
     workspace: WorkspaceKey,
+    once: Option<Once>,
     decision: AccessDecision,
     /// The erasure that an attempt before this one may have committed.
     erasure: Option<AccessChange>,
 }
 
 impl Administration {
-    pub(crate) fn new(workspace: WorkspaceKey, decision: AccessDecision) -> Self {
-        Self { workspace, decision, erasure: None }
+    pub(crate) fn new(workspace: WorkspaceKey, once: Option<Once>, decision: AccessDecision) -> Self {
+        Self { workspace, once, decision, erasure: None }
     }
 }
 
 impl Transaction for Administration {
-    type Done = Option<AccessChange>;
+    type Done = Carried<AccessChange>;
 
     async fn attempt(
         &mut self,
         writer: &Writer,
         commit_sent: &mut bool,
-    ) -> Result<Option<AccessChange>, Stopped> {
+    ) -> Result<Carried<AccessChange>, Stopped> {
         let client = Loan::from(&writer.pool).await?;
         // Sent behind each other without waiting, and run one after the other: what is read is read under both locks.
         let default: [(&(dyn ToSql + Sync), Type); 1] = [(&WorkspaceKey::DEFAULT.0, Type::INT8)];
@@ -60,15 +64,25 @@ impl Transaction for Administration {
             if let Some(erasure) = self.erasure.take_if(|erasure| is_made(erasure, &access)) {
                 client.batch_execute(ROLLBACK).await?;
                 client.give_back();
-                return Ok(Some(erasure));
+                return Ok(Carried::Now(Some(erasure)));
             }
             return Err(no_workspace(client, self.workspace).await);
         }
         let access = access::read(&sent?)?;
-        let Some(change) = (self.decision)(&access) else {
-            client.batch_execute(ROLLBACK).await?;
+        let client = match answered(client, self.once.as_ref()).await? {
+            Ok(client) => client,
+            Err(before) => return Ok(Carried::Before(before)),
+        };
+        let Decided { change, answer } = (self.decision)(&access);
+        let keeping = keep(self.once.as_ref(), answer.as_ref());
+        let Some(change) = change else {
+            if let Some(keeping) = keeping {
+                carry_out_and_commit(&client, &[keeping], commit_sent).await?;
+            } else {
+                client.batch_execute(ROLLBACK).await?;
+            }
             client.give_back();
-            return Ok(None);
+            return Ok(Carried::Now(None));
         };
         let is_new = matches!(change.effect, AccessEffect::WorkspaceMade(_));
         assert!(
@@ -78,9 +92,11 @@ impl Transaction for Administration {
         if matches!(change.effect, AccessEffect::WorkspaceErased(_)) {
             self.erasure = Some(change.clone());
         }
-        carry_out_and_commit(&client, &statements(&change), commit_sent).await?;
+        let mut statements = statements(&change);
+        statements.extend(keeping);
+        carry_out_and_commit(&client, &statements, commit_sent).await?;
         client.give_back();
-        Ok(Some(change))
+        Ok(Carried::Now(Some(change)))
     }
 }
 

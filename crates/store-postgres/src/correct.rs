@@ -3,19 +3,21 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join;
-use selfsame_rules::{Contact, Identifier, IdentifierKind, Sequence, Timestamp};
+use selfsame_rules::{Contact, Identifier, IdentifierKind, Outcome, Sequence, Timestamp};
 use selfsame_store::{
-    Corrected, CorrectionDecision, Question, Recall, WorkspaceKey, declared_text, event_text,
+    Carried, Corrected, CorrectionDecision, Decided, ErasedTexts, Once, Question, Recall, WorkspaceKey,
+    declared_text, event_text,
 };
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::answers::{answered, keep, take_bodies};
 use crate::apart::apart;
 use crate::carry_out::{Statement, advance_by, insert_contacts, insert_events, insert_identifiers, value};
 use crate::connections::Loan;
 use crate::recall::{recall_on, reply};
 use crate::statements::history::{
-    DELETE_IDENTIFIERS, INSERT_EVENT_CONTACTS, INSERT_KEPT_APART, NO_LONGER_PLAIN, REWRITE_EVENTS,
-    REWRITE_REFUSALS, SET_POLICY, SETTLE, UPDATE_CONTACTS,
+    DELETE_IDENTIFIERS, INSERT_EVENT_CONTACTS, INSERT_KEPT_APART, INSERT_REFUSALS, NO_LONGER_PLAIN,
+    REWRITE_EVENTS, REWRITE_REFUSALS, SET_POLICY, SETTLE, UPDATE_CONTACTS,
 };
 use crate::statements::{LOCK, ROLLBACK};
 use crate::transaction::{Stopped, Transaction, Writer, carry_out_and_commit, no_workspace};
@@ -24,25 +26,31 @@ use crate::transaction::{Stopped, Transaction, Writer, carry_out_and_commit, no_
 pub(crate) struct Correction {
     workspace: WorkspaceKey,
     recall: Recall,
+    once: Option<Once>,
     decision: Arc<Mutex<CorrectionDecision>>,
     /// What an attempt before this one may have committed.
     sent: Option<Corrected>,
 }
 
 impl Correction {
-    pub(crate) fn new(workspace: WorkspaceKey, recall: Recall, decision: CorrectionDecision) -> Self {
-        Self { workspace, recall, decision: Arc::new(Mutex::new(decision)), sent: None }
+    pub(crate) fn new(
+        workspace: WorkspaceKey,
+        recall: Recall,
+        once: Option<Once>,
+        decision: CorrectionDecision,
+    ) -> Self {
+        Self { workspace, recall, once, decision: Arc::new(Mutex::new(decision)), sent: None }
     }
 }
 
 impl Transaction for Correction {
-    type Done = Option<Corrected>;
+    type Done = Carried<Corrected>;
 
     async fn attempt(
         &mut self,
         writer: &Writer,
         commit_sent: &mut bool,
-    ) -> Result<Option<Corrected>, Stopped> {
+    ) -> Result<Carried<Corrected>, Stopped> {
         let workspace = self.workspace;
         let client = Loan::from(&writer.pool).await?;
         let key: [(&(dyn ToSql + Sync), Type); 1] = [(&workspace.0, Type::INT8)];
@@ -58,34 +66,48 @@ impl Transaction for Correction {
             if stored == [sent.event.clone()] {
                 client.batch_execute(ROLLBACK).await?;
                 client.give_back();
-                return Ok(self.sent.take());
+                return Ok(Carried::Now(self.sent.take()));
             }
         }
+        let client = match answered(client, self.once.as_ref()).await? {
+            Ok(client) => client,
+            Err(before) => return Ok(Carried::Before(before)),
+        };
         let recalled = recall_on(&client, workspace, self.recall.clone()).await?;
-        let decision = Arc::clone(&self.decision);
+        let (decision, once) = (Arc::clone(&self.decision), self.once.clone());
         let decided = apart(recalled.register.rows().count(), move || {
             let mut decision = decision.lock().expect("a decision that panics ends its correction");
-            decision(&recalled).map(|corrected| (statements(workspace, &corrected), corrected))
+            let Decided { change, answer } = decision(&recalled);
+            let mut statements =
+                change.as_ref().map_or_else(Vec::new, |corrected| statements(workspace, corrected));
+            if let Some(corrected) = &change
+                && matches!(corrected.event.outcome, Outcome::Erased { .. })
+            {
+                statements.push(take_bodies(workspace, &ErasedTexts::between(&recalled, corrected)));
+            }
+            statements.extend(keep(once.as_ref(), answer.as_ref()));
+            (statements, change)
         });
-        let Some((statements, corrected)) = decided.await else {
+        let (statements, corrected) = decided.await;
+        if statements.is_empty() {
             client.batch_execute(ROLLBACK).await?;
             client.give_back();
-            return Ok(None);
-        };
-        self.sent = Some(corrected.clone());
+            return Ok(Carried::Now(None));
+        }
+        self.sent.clone_from(&corrected);
         carry_out_and_commit(&client, &statements, commit_sent).await?;
         client.give_back();
-        Ok(Some(corrected))
+        Ok(Carried::Now(corrected))
     }
 }
 
 /// The statements that carry a correction out, in their order.
 fn statements(workspace: WorkspaceKey, corrected: &Corrected) -> Vec<Statement> {
     let Sequence(sequence) = corrected.event.sequence;
-    let mut statements = vec![
-        insert_events(workspace, std::slice::from_ref(&corrected.event)),
-        Statement::new(NO_LONGER_PLAIN, workspace),
-    ];
+    let mut statements = vec![insert_events(workspace, std::slice::from_ref(&corrected.event))];
+    if !joins_as_ever(&corrected.event.outcome) {
+        statements.push(Statement::new(NO_LONGER_PLAIN, workspace));
+    }
     if !corrected.rewritten.is_empty() {
         statements.push(rewrite(workspace, corrected));
     }
@@ -121,6 +143,11 @@ fn statements(workspace: WorkspaceKey, corrected: &Corrected) -> Vec<Statement> 
         let settled = Statement::new(SETTLE, workspace);
         statements.push(settled.with(review, Type::INT8).with(sequence, Type::INT8));
     }
+    if let Some(evidence) = &corrected.refused {
+        let refused = Statement::new(INSERT_REFUSALS, workspace);
+        let evidence = vec![evidence.text().to_owned()];
+        statements.push(refused.with(vec![sequence], Type::INT8_ARRAY).with(evidence, Type::TEXT_ARRAY));
+    }
     if !corrected.refusals.is_empty() {
         let refusals = &corrected.refusals;
         let sequences: Vec<i64> = refusals.iter().map(|(refusal, _)| refusal.0).collect();
@@ -136,6 +163,11 @@ fn statements(workspace: WorkspaceKey, corrected: &Corrected) -> Vec<Statement> 
     let last_contact = corrected.inserted.iter().map(|row| row.contact.id).max();
     statements.push(advance_by(workspace, &corrected.event, last_contact, corrected.counts));
     statements
+}
+
+/// Whether decisions after it need to look at nothing more than before.
+fn joins_as_ever(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Created { .. } | Outcome::Attached { .. } | Outcome::Merged { .. })
 }
 
 fn rewrite(workspace: WorkspaceKey, corrected: &Corrected) -> Statement {

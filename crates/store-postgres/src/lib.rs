@@ -13,6 +13,7 @@
 mod access;
 mod administration;
 mod adopt;
+mod answers;
 mod apart;
 mod carry_out;
 mod clock;

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use deadpool_postgres::Pool;
 use metrics::Counter;
 use selfsame_rules::{Identifier, Neighbourhood};
-use selfsame_store::{Access, Recall, Recalled, StoreError, WorkspaceKey};
+use selfsame_store::{Access, Kept, Once, Recall, Recalled, StoreError, WorkspaceKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
 
 use crate::access;
+use crate::answers::kept_alone;
 use crate::apart::apart;
 use crate::connections::Loan;
 use crate::error::Fault;
@@ -110,6 +111,11 @@ impl Readers {
     ) -> Result<Recalled, StoreError> {
         let alone = || recall_alone(&self.way.pool, workspace, recall.clone());
         self.way.repeated(alone).await
+    }
+
+    /// What is kept under the request's key.
+    pub(crate) async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
+        self.way.repeated(|| kept_alone(&self.way.pool, once)).await
     }
 
     /// All workspaces and keys, from a round trip of its own.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 pub(crate) mod administration;
 pub(crate) mod adoption;
+pub(crate) mod answers;
 mod citus;
 pub(crate) mod history;
 pub(crate) mod planned;
@@ -290,5 +291,6 @@ pub fn statements() -> Vec<(&'static str, String)> {
     all.extend(administration::all());
     all.extend(adoption::all());
     all.extend(history::all());
+    all.extend(answers::all());
     all
 }

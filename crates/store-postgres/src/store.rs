@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Pool;
-use selfsame_rules::{Observation, Plan};
+use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Corrected, CorrectionDecision, Decision, Look, Migrations, Recall,
-    Recalled, Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
+    Look, Migrations, Once, Recall, Recalled, Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::administration::Administration;
+use crate::answers::{Forget, KeepInstead};
 use crate::connection::{
     OpenError, OriginalName, begin_for, expect_current, known_version, migrate, original_name, pending,
     refuse_originals_table,
@@ -192,9 +193,22 @@ impl Store for PostgresStore {
         &self,
         workspace: WorkspaceKey,
         recall: Recall,
+        once: Option<Once>,
         decision: CorrectionDecision,
-    ) -> Result<Option<Corrected>, StoreError> {
-        self.carry_out(Correction::new(workspace, recall, decision)).await
+    ) -> Result<Carried<Corrected>, StoreError> {
+        self.carry_out(Correction::new(workspace, recall, once, decision)).await
+    }
+
+    async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
+        self.readers.kept(once).await
+    }
+
+    async fn keep_instead(&self, once: &Once, answer: KeptAnswer) -> Result<(), StoreError> {
+        self.carry_out(KeepInstead(once.clone(), answer)).await
+    }
+
+    async fn forget_answers(&self, workspace: WorkspaceKey, since: Timestamp) -> Result<bool, StoreError> {
+        self.carry_out(Forget(workspace, since)).await
     }
 
     async fn access(&self) -> Result<Access, StoreError> {
@@ -204,9 +218,10 @@ impl Store for PostgresStore {
     async fn administer(
         &self,
         workspace: WorkspaceKey,
+        once: Option<Once>,
         decision: AccessDecision,
-    ) -> Result<Option<AccessChange>, StoreError> {
-        self.carry_out(Administration::new(workspace, decision)).await
+    ) -> Result<Carried<AccessChange>, StoreError> {
+        self.carry_out(Administration::new(workspace, once, decision)).await
     }
 
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {

@@ -53,5 +53,20 @@ CREATE TABLE refusals (
 
 CREATE INDEX refusals_by_evidence ON refusals (workspace, evidence);
 
+-- Answers to requests with a key of their sender's, for a day: a repeat gets the same.
+CREATE TABLE answers (
+    workspace      INTEGER NOT NULL,
+    route          TEXT    NOT NULL,                -- POST /v1/events/{sequence}/undo
+    key_digest     TEXT    NOT NULL,                -- SHA-256 of the sender's key, in hexadecimal digits
+    request_digest TEXT    NOT NULL,                -- SHA-256 of the rest of the request
+    status         INTEGER NOT NULL,
+    location       TEXT,
+    body           TEXT,                            -- null since somebody in it was erased
+    created_at_ms  INTEGER NOT NULL,
+    PRIMARY KEY (workspace, route, key_digest)
+) STRICT;
+
+CREATE INDEX answers_by_age ON answers (workspace, created_at_ms);
+
 -- Few events say which policy holds; a replay needs each of them.
 CREATE INDEX events_governing ON events (workspace, sequence) WHERE kind IN ('policyChanged', 'refolded');

@@ -62,12 +62,15 @@ const SWEEP_KEPT_APART: &str = "DELETE FROM kept_apart WHERE workspace = ?1
 const SWEEP_REFUSALS: &str = "DELETE FROM refusals WHERE workspace = ?1
     AND sequence IN (SELECT sequence FROM refusals WHERE workspace = ?1 ORDER BY sequence LIMIT ?2)";
 
+const SWEEP_ANSWERS: &str = "DELETE FROM answers WHERE workspace = ?1
+    AND (route, key_digest) IN (SELECT route, key_digest FROM answers WHERE workspace = ?1 LIMIT ?2)";
+
 const SWEPT: &str =
     "UPDATE workspaces SET swept_at_ms = ?2, contact_count = 0, identity_count = 0, policy = NULL
     WHERE workspace = ?1";
 
 /// How many rows of a table one transaction sweeps: a few milliseconds.
-const ROWS_AT_ONCE: usize = 2_000;
+pub(crate) const ROWS_AT_ONCE: usize = 2_000;
 
 /// All workspaces and keys, from the transaction's snapshot.
 pub(crate) fn access(transaction: &Transaction<'_>) -> rusqlite::Result<Access> {
@@ -188,11 +191,18 @@ fn insert_key(transaction: &Transaction<'_>, key: &KeyRow) -> rusqlite::Result<(
 
 /// One transaction that deletes some rows of an erased workspace; true when none are left to delete.
 pub(crate) fn sweep(connection: &mut Connection, workspace: WorkspaceKey) -> Result<bool, StoreError> {
-    // What is deleted is overwritten, not only forgotten.
-    connection.pragma_update(None, "secure_delete", "ON").map_err(store_error)?;
-    let swept = sweep_some(connection, workspace).map_err(store_error);
-    connection.pragma_update(None, "secure_delete", "OFF").map_err(store_error)?;
-    swept
+    overwriting(connection, |connection| sweep_some(connection, workspace)).map_err(store_error)
+}
+
+/// Does work whose deleted rows are overwritten, not only forgotten.
+pub(crate) fn overwriting<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    let done = work(connection);
+    connection.pragma_update(None, "secure_delete", "OFF")?;
+    done
 }
 
 fn sweep_some(connection: &mut Connection, workspace: WorkspaceKey) -> rusqlite::Result<bool> {
@@ -203,7 +213,9 @@ fn sweep_some(connection: &mut Connection, workspace: WorkspaceKey) -> rusqlite:
     }
     let limit = i64::try_from(ROWS_AT_ONCE).unwrap_or(i64::MAX);
     let mut deleted = 0;
-    for statement in [SWEEP_CONTACTS, SWEEP_EVENTS, SWEEP_EVENT_CONTACTS, SWEEP_KEPT_APART, SWEEP_REFUSALS] {
+    for statement in
+        [SWEEP_CONTACTS, SWEEP_EVENTS, SWEEP_EVENT_CONTACTS, SWEEP_KEPT_APART, SWEEP_REFUSALS, SWEEP_ANSWERS]
+    {
         deleted += transaction.prepare_cached(statement)?.execute([workspace.0, limit])?;
     }
     if deleted == 0 {

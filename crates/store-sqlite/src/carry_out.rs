@@ -20,7 +20,8 @@ pub(crate) const INSERT_CONTACT: &str =
 pub(crate) const INSERT_EVENT_CONTACT: &str =
     "INSERT INTO event_contacts (workspace, contact_id, sequence) VALUES (?1, ?2, ?3)";
 
-const INSERT_REFUSAL: &str = "INSERT INTO refusals (workspace, sequence, evidence) VALUES (?1, ?2, ?3)";
+pub(crate) const INSERT_REFUSAL: &str =
+    "INSERT INTO refusals (workspace, sequence, evidence) VALUES (?1, ?2, ?3)";
 
 pub(crate) const ADVANCE: &str = "UPDATE workspaces SET last_sequence = ?2, last_event_at_ms = ?3,
          last_contact_id = coalesce(?4, last_contact_id), linked_sequence = ?5,

@@ -4,7 +4,9 @@ use rusqlite::{Transaction, params};
 use selfsame_rules::{IdentifierKind, RegisterRow, Timestamp};
 use selfsame_store::{Corrected, WorkspaceKey, declared_text, event_text};
 
-use crate::carry_out::{Advance, INSERT_CONTACT, INSERT_EVENT_CONTACT, advance, append, insert};
+use crate::carry_out::{
+    Advance, INSERT_CONTACT, INSERT_EVENT_CONTACT, INSERT_REFUSAL, advance, append, insert,
+};
 use crate::rows;
 
 const UPDATE_CONTACT: &str = "UPDATE contacts SET email = ?3, phone = ?4, declared = ?5, linked_id = ?6,
@@ -47,6 +49,9 @@ pub(crate) fn carry_out_correction(
     }
     if let Some(review) = corrected.settled {
         transaction.execute(SETTLE, [workspace.0, review.0, sequence.0])?;
+    }
+    if let Some(evidence) = &corrected.refused {
+        transaction.execute(INSERT_REFUSAL, params![workspace.0, sequence.0, evidence.text()])?;
     }
     for (refusal, evidence) in &corrected.refusals {
         transaction.execute(REWRITE_REFUSAL, params![workspace.0, refusal.0, evidence.text()])?;

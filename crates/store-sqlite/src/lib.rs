@@ -11,6 +11,7 @@
 //! Deliberately absent: any decision, any retry, any rule of who is the same person.
 
 mod access;
+mod answers;
 mod carry_out;
 mod checkpoint;
 mod connection;
@@ -20,6 +21,7 @@ mod error;
 mod examine;
 mod file;
 mod indexes;
+mod job;
 mod load;
 mod lock;
 mod merges;

@@ -6,17 +6,20 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use selfsame_rules::{Observation, Plan};
+use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Corrected, CorrectionDecision, Decision, Look, Migrations, Recall,
-    Recalled, Record, Scan, Scanned, Scrubbed, Store, StoreError, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
+    Look, Migrations, Once, Recall, Recalled, Record, Scan, Scanned, Scrubbed, Store, StoreError,
+    WorkspaceKey,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::access::access;
+use crate::answers::kept;
 use crate::checkpoint::Checkpoints;
 use crate::connection::{
     OpenError, absolute, open_for_checkpoints, open_for_reading, open_for_writing, pending, refuse_others,
@@ -24,12 +27,16 @@ use crate::connection::{
 use crate::error::store_error;
 use crate::file::OpenedFile;
 use crate::indexes::Indexes;
+use crate::job::{Answer, Job};
 use crate::load::{load, standing};
 use crate::lock::{WriterLock, beside};
 use crate::recall::recall;
 use crate::scan::scan;
 use crate::scrub::{Debt, Owed, cut_off_log, is_left, settle_at_start};
-use crate::writer::{Answer, Job, Writer};
+use crate::writer::Writer;
+
+/// How long the end waits for those who read.
+const READERS_END_WITHIN: Duration = Duration::from_secs(1);
 
 /// A selfsame database in one SQLite file.
 #[derive(Debug)]
@@ -38,6 +45,8 @@ pub struct SqliteStore {
     /// What look-ups are answered from. `None` when opened for reading, where another process may write.
     indexes: Option<Arc<Indexes>>,
     closed: AtomicBool,
+    /// Held for as long as a connection of its own reads. The last that closes removes the log beside the file.
+    aside: Arc<tokio::sync::RwLock<()>>,
     owed: Arc<Owed>,
     /// One scrub at a time. In it the database's file, once it was needed.
     scrubbing: tokio::sync::Mutex<Option<ManuallyDrop<Arc<File>>>>,
@@ -102,7 +111,15 @@ impl SqliteStore {
         writing: Mutex<Option<Writing>>,
     ) -> Self {
         let scrubbing = tokio::sync::Mutex::default();
-        Self { path, indexes, closed: AtomicBool::new(false), owed, scrubbing, writing }
+        Self {
+            path,
+            indexes,
+            closed: AtomicBool::new(false),
+            aside: Arc::default(),
+            owed,
+            scrubbing,
+            writing,
+        }
     }
 
     /// Applies pending migrations and returns those that were pending, or only tells them.
@@ -196,11 +213,14 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let path = self.path.clone();
+        let (path, reading) = (self.path.clone(), Arc::clone(&self.aside).read_owned().await);
+        self.refuse_if_closed()?;
         let task = tokio::task::spawn_blocking(move || {
             let mut connection =
                 open_for_reading(&path).map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
-            work(&mut connection)
+            let done = work(&mut connection);
+            drop((connection, reading));
+            done
         });
         task.await.map_err(StoreError::failed)?
     }
@@ -253,9 +273,25 @@ impl Store for SqliteStore {
         &self,
         workspace: WorkspaceKey,
         recall: Recall,
+        once: Option<Once>,
         decision: CorrectionDecision,
-    ) -> Result<Option<Corrected>, StoreError> {
-        self.done(|answer| Job::Correct { workspace, recall, decision, answer }).await
+    ) -> Result<Carried<Corrected>, StoreError> {
+        self.done(|answer| Job::Correct { workspace, recall, once, decision, answer }).await
+    }
+
+    async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
+        self.refuse_if_closed()?;
+        let once = once.clone();
+        self.aside(move |connection| kept(connection, &once).map_err(store_error)).await
+    }
+
+    async fn keep_instead(&self, once: &Once, kept: KeptAnswer) -> Result<(), StoreError> {
+        let once = once.clone();
+        self.done(|answer| Job::KeepInstead { once, kept, answer }).await
+    }
+
+    async fn forget_answers(&self, workspace: WorkspaceKey, since: Timestamp) -> Result<bool, StoreError> {
+        self.done(|answer| Job::Forget { workspace, since, answer }).await
     }
 
     async fn access(&self) -> Result<Access, StoreError> {
@@ -270,9 +306,10 @@ impl Store for SqliteStore {
     async fn administer(
         &self,
         workspace: WorkspaceKey,
+        once: Option<Once>,
         decision: AccessDecision,
-    ) -> Result<Option<AccessChange>, StoreError> {
-        self.done(|answer| Job::Administer { workspace, decision, answer }).await
+    ) -> Result<Carried<AccessChange>, StoreError> {
+        self.done(|answer| Job::Administer { workspace, once, decision, answer }).await
     }
 
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {
@@ -319,6 +356,9 @@ impl Store for SqliteStore {
 
     async fn close(&self) -> Result<(), StoreError> {
         self.closed.store(true, Ordering::Release);
+        // Nobody who still reads is waited for long: what is left of the log then, the next start folds in.
+        let read = tokio::time::timeout(READERS_END_WITHIN, self.aside.write()).await;
+        drop(read);
         let writing = self.writing.lock().expect("nothing panics while it holds this").take();
         let Some(Writing { jobs, thread, lock, .. }) = writing else { return Ok(()) };
         drop(jobs);

@@ -10,19 +10,21 @@ use metrics::Gauge;
 use rusqlite::{Connection, TransactionBehavior, params};
 use selfsame_rules::{ContactId, Event, Head, IdentityIndex, Outcome, Plan, Sequence};
 use selfsame_store::{
-    AccessChange, AccessDecision, AccessEffect, Changes, Corrected, CorrectionDecision, Decision,
-    ErasedTexts, Recall, StoreError, WorkspaceKey,
+    AccessChange, AccessDecision, AccessEffect, Carried, Changes, Corrected, CorrectionDecision, Decided,
+    Decision, ErasedTexts, Once, Recall, StoreError, WorkspaceKey,
 };
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
-use tokio::sync::{mpsc, oneshot};
 
 use crate::access::{access, carry_out_access, sweep};
+use crate::answers::{answered, forget, keep_alone, keep_if_wanted, keep_instead, take_bodies};
 use crate::carry_out::{Advance, advance, append, insert_contacts, note};
 use crate::checkpoint::Checkpoints;
 use crate::correct::carry_out_correction;
 use crate::error::{commit_error, store_error};
 use crate::file::OpenedFile;
 use crate::indexes::Indexes;
+use crate::job::Job;
 use crate::load::{Loaded, Standing, load, standing, workspaces};
 use crate::metrics::moves_waiting;
 use crate::moves::{Move, Moves};
@@ -30,30 +32,6 @@ use crate::recall::recall;
 use crate::scrub::{Debt, Owed, mark, pack};
 
 const ADVANCE_LINKS: &str = "UPDATE workspaces SET linked_sequence = ?2 WHERE workspace = ?1";
-
-/// Who waits for what became of a job.
-pub(crate) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
-
-/// Something that waits for its turn to write.
-pub(crate) enum Job {
-    /// A change of a workspace.
-    Write { workspace: WorkspaceKey, decision: Decision, answer: Answer<Plan> },
-    /// A person's correction.
-    Correct {
-        workspace: WorkspaceKey,
-        recall: Recall,
-        decision: CorrectionDecision,
-        answer: Answer<Option<Corrected>>,
-    },
-    /// A change of workspaces and keys.
-    Administer { workspace: WorkspaceKey, decision: AccessDecision, answer: Answer<Option<AccessChange>> },
-    /// Deleting some of what is left of an erased workspace.
-    Sweep { workspace: WorkspaceKey, answer: Answer<bool> },
-    /// Writing the file anew.
-    Pack { answer: Answer<()> },
-    /// Noting that nothing of that is owed any more.
-    Settle { debt: Debt, answer: Answer<()> },
-}
 
 /// Everything that the thread has.
 pub(crate) struct Writer {
@@ -144,15 +122,28 @@ impl Writer {
                 let written = self.guarded(workspace, files, |writer| writer.write(workspace, &mut decision));
                 let _ = answer.send(written);
             }
-            Job::Correct { workspace, recall, mut decision, answer } => {
-                let corrected =
-                    self.guarded(workspace, files, |writer| writer.correct(workspace, recall, &mut decision));
+            Job::Correct { workspace, recall, once, mut decision, answer } => {
+                let corrected = self.guarded(workspace, files, |writer| {
+                    writer.correct(workspace, recall, once.as_ref(), &mut decision)
+                });
                 let _ = answer.send(corrected);
             }
-            Job::Administer { workspace, mut decision, answer } => {
-                let changed =
-                    self.guarded(workspace, files, |writer| writer.administer(workspace, &mut decision));
+            Job::Administer { workspace, once, mut decision, answer } => {
+                let changed = self.guarded(workspace, files, |writer| {
+                    writer.administer(workspace, once.as_ref(), &mut decision)
+                });
                 let _ = answer.send(changed);
+            }
+            Job::KeepInstead { once, kept, answer } => {
+                let replaced = self.guarded(once.workspace(), files, |writer| {
+                    keep_instead(&writer.connection, &once, &kept).map_err(store_error)
+                });
+                let _ = answer.send(replaced);
+            }
+            Job::Forget { workspace, since, answer } => {
+                let forgotten =
+                    self.guarded(workspace, files, |writer| forget(&mut writer.connection, workspace, since));
+                let _ = answer.send(forgotten);
             }
             Job::Sweep { workspace, answer } => {
                 let swept = self.guarded(workspace, files, |writer| sweep(&mut writer.connection, workspace));
@@ -229,19 +220,30 @@ impl Writer {
         &mut self,
         workspace: WorkspaceKey,
         wanted: Recall,
+        once: Option<&Once>,
         decision: &mut CorrectionDecision,
-    ) -> Result<Option<Corrected>, StoreError> {
+    ) -> Result<Carried<Corrected>, StoreError> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+        if let Some(before) = answered(&transaction, once)? {
+            return Ok(Carried::Before(before));
+        }
         let recalled = recall(&transaction, workspace, wanted, Some(self.indexes.knowledge(workspace)))?;
-        let Some(corrected) = decision(&recalled) else { return Ok(None) };
+        let Decided { change, answer } = decision(&recalled);
+        let Some(corrected) = change else {
+            keep_alone(transaction, once, answer.as_ref())?;
+            return Ok(Carried::Now(None));
+        };
         let moves = self.moves.entry(workspace).or_default();
         moves.write_all(&transaction, workspace).map_err(store_error)?;
         carry_out_correction(&transaction, workspace, &corrected).map_err(store_error)?;
         if matches!(corrected.event.outcome, Outcome::Erased { .. }) {
             mark(&transaction, true).map_err(store_error)?;
-            self.owed.add(ErasedTexts::between(&recalled, &corrected));
+            let texts = ErasedTexts::between(&recalled, &corrected);
+            take_bodies(&transaction, workspace, &texts).map_err(store_error)?;
+            self.owed.add(texts);
         }
+        keep_if_wanted(&transaction, once, answer.as_ref())?;
         transaction.commit().map_err(|error| {
             self.doubtful = Some(workspace);
             commit_error(error)
@@ -251,30 +253,39 @@ impl Writer {
         if !corrected.rewritten.is_empty() {
             self.indexes.rewrite_refusals(workspace, &corrected.rewritten)?;
         }
-        Ok(Some(corrected))
+        Ok(Carried::Now(Some(corrected)))
     }
 
     /// Read the access, decide, write, and only then show it.
     fn administer(
         &mut self,
         workspace: WorkspaceKey,
+        once: Option<&Once>,
         decision: &mut AccessDecision,
-    ) -> Result<Option<AccessChange>, StoreError> {
+    ) -> Result<Carried<AccessChange>, StoreError> {
         let transaction =
             self.connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
+        if let Some(before) = answered(&transaction, once)? {
+            return Ok(Carried::Before(before));
+        }
         standing(&transaction, workspace)?;
-        let Some(change) = decision(&access(&transaction).map_err(store_error)?) else { return Ok(None) };
+        let Decided { change, answer } = decision(&access(&transaction).map_err(store_error)?);
+        let Some(change) = change else {
+            keep_alone(transaction, once, answer.as_ref())?;
+            return Ok(Carried::Now(None));
+        };
         // Rows that wait to be moved go on waiting.
         let last = change.event.sequence;
         let moves = self.moves.get(&change.workspace);
         let linked = moves.and_then(Moves::first).map_or(last, |first| Sequence(first.0 - 1));
         carry_out_access(&transaction, &change, linked).map_err(store_error)?;
+        keep_if_wanted(&transaction, once, answer.as_ref())?;
         transaction.commit().map_err(|error| {
             self.doubtful = Some(change.workspace);
             commit_error(error)
         })?;
         self.show(&change);
-        Ok(Some(change))
+        Ok(Carried::Now(Some(change)))
     }
 
     /// Shows a change of access that is committed.

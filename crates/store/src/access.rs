@@ -4,7 +4,7 @@ use std::fmt;
 
 use selfsame_rules::{Event, Head, KeyFacts, Name, Sequence, Timestamp, WorkspaceFacts};
 
-use crate::WorkspaceKey;
+use crate::{Decided, WorkspaceKey};
 
 /// The SHA-256 of a key's text, under which it is stored and looked up. Prints as nothing.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -172,4 +172,4 @@ pub enum AccessEffect {
 /// A decision about access, called on what was read under the locks; nothing to change is no fault.
 ///
 /// As a [`crate::Decision`], it may be called more than once.
-pub type AccessDecision = Box<dyn FnMut(&Access) -> Option<AccessChange> + Send>;
+pub type AccessDecision = Box<dyn FnMut(&Access) -> Decided<AccessChange> + Send>;

@@ -1,4 +1,5 @@
-//! A correction as a store carries it out: the rows as they are after it. Alone in its transaction.
+//! A correction as a store carries it out: the rows as they are after it. Alone in its transaction; so is an observation whose
+//! answer is kept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +11,7 @@ use selfsame_rules::{
 use crate::changes::concerned;
 use crate::{Counts, EvidenceDigest};
 
-/// A person's correction, decided and not yet written: what each table holds after it, where that is something else.
+/// A person's correction, or an observation by itself, decided and not yet written: what each table holds after it, where that is something else.
 ///
 /// ```
 /// use selfsame_rules::{Actor, Asked, Head, Policy, PolicyDocument, Register, Timestamp, govern};
@@ -44,6 +45,8 @@ pub struct Corrected {
     pub apart: Vec<ContactId>,
     /// The refusal that it settles.
     pub settled: Option<Sequence>,
+    /// What the event refused, to be found again by.
+    pub refused: Option<EvidenceDigest>,
     /// Refusals whose evidence stands otherwise from now on.
     pub refusals: Vec<(Sequence, EvidenceDigest)>,
     /// The policy of what comes after, where it is another.
@@ -86,6 +89,8 @@ impl Corrected {
             concerned: concerned(&event).into_iter().map(|(contact, _)| contact).collect(),
             apart: apart(&event),
             settled: if let Outcome::Reviewed { review, .. } = &event.outcome { Some(*review) } else { None },
+            refused: matches!(event.outcome, Outcome::Refused { .. })
+                .then(|| EvidenceDigest::of(&event.evidence)),
             refusals: refusals.map(|event| (event.sequence, EvidenceDigest::of(&event.evidence))).collect(),
             policy: if let Outcome::PolicyChanged(policy) | Outcome::Refolded { policy, .. } = &event.outcome
             {

@@ -2,8 +2,8 @@
 //!
 //! Here live the trait [`Store`] with its contract in words, its errors, and the texts in which all stores
 //! keep an event's evidence and outcome ([`event_text`]) and identifiers without a column ([`declared_text`]),
-//! what events add up to ([`Changes`], [`Corrected`]), what is looked at for that and how ([`Recall`]), and who may do what
-//! ([`Access`]). Deliberately absent: any driver, any SQL, any decision. A decision comes in as
+//! what events add up to ([`Changes`], [`Corrected`]), what is looked at for that and how ([`Recall`]), who may do what
+//! ([`Access`]), and answers that are kept ([`Once`]). Deliberately absent: any driver, any SQL, any decision. A decision comes in as
 //! a function and is called on what was loaded under the lock.
 //!
 //! # The contract
@@ -21,6 +21,9 @@
 //!    its transaction.
 //! 7. **Access changes one at a time.** [`Store::administer`] holds the default workspace's lock, and then that of the
 //!    workspace whose log it writes; otherwise as 3 to 5. An erased workspace is neither shown nor written.
+//! 8. **Once.** Where [`Store::correct`] or [`Store::administer`] is given a [`Once`], the answer is kept in the same transaction
+//!    as the change; where one is kept already, nothing is decided, and that one is given. An erasure takes the bodies that hold
+//!    what it erases.
 
 mod access;
 mod changes;
@@ -29,6 +32,7 @@ pub mod declared_text;
 mod error;
 pub mod event_text;
 mod evidence_digest;
+mod kept;
 mod recall;
 mod scrub;
 mod sought;
@@ -36,7 +40,7 @@ mod sought;
 use std::fmt;
 
 use async_trait::async_trait;
-use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Identities, Observation, Plan};
+use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Identities, Observation, Plan, Timestamp};
 use tokio::sync::mpsc;
 
 pub use access::{
@@ -46,6 +50,7 @@ pub use changes::Changes;
 pub use corrected::Corrected;
 pub use error::StoreError;
 pub use evidence_digest::EvidenceDigest;
+pub use kept::{ANSWERS_KEPT_FOR, Carried, Decided, Kept, KeptAnswer, Once};
 pub use recall::{Decisions, Question, Recall, Recalled, Recalling, Reply};
 pub use scrub::{ErasedTexts, Scrubbed};
 pub use sought::Sought;
@@ -84,7 +89,7 @@ pub type Decision = Box<dyn FnMut(&dyn Identities) -> Plan + Send>;
 /// A person's decision, called on what was looked at under the lock; nothing to correct is no fault.
 ///
 /// It may be called more than once, as a [`Decision`] may. A commit whose answer was lost is looked up by the store.
-pub type CorrectionDecision = Box<dyn FnMut(&Recalled) -> Option<Corrected> + Send>;
+pub type CorrectionDecision = Box<dyn FnMut(&Recalled) -> Decided<Corrected> + Send>;
 
 /// A place where contacts, the owners of identifiers and the event log are kept.
 #[async_trait]
@@ -116,14 +121,25 @@ pub trait Store: Send + Sync + 'static {
     /// What `recall` asks for, from one snapshot, and without waiting for any write.
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError>;
 
-    /// Locks the workspace, looks at what `recall` asks for, decides, and makes the correction durable; returns what was
-    /// carried out.
+    /// Locks the workspace, looks at what `recall` asks for, decides, and makes the correction durable, and the answer with it;
+    /// returns what was carried out.
     async fn correct(
         &self,
         workspace: WorkspaceKey,
         recall: Recall,
+        once: Option<Once>,
         decision: CorrectionDecision,
-    ) -> Result<Option<Corrected>, StoreError>;
+    ) -> Result<Carried<Corrected>, StoreError>;
+
+    /// What is kept under the key of that request, without waiting for any write.
+    async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError>;
+
+    /// Keeps another answer of the request than before, where one is kept with its body.
+    async fn keep_instead(&self, once: &Once, answer: KeptAnswer) -> Result<(), StoreError>;
+
+    /// Deletes some of the answers that the workspace has kept since that moment or longer, so that nobody else waits long; true
+    /// when none of them is left.
+    async fn forget_answers(&self, workspace: WorkspaceKey, since: Timestamp) -> Result<bool, StoreError>;
 
     /// All workspaces and keys, from one snapshot.
     async fn access(&self) -> Result<Access, StoreError>;
@@ -134,12 +150,13 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Locks the default workspace and `workspace`, reads the access, decides, and makes the change durable, rows and
-    /// event; returns the change that was carried out.
+    /// event, and the answer with it; returns the change that was carried out.
     async fn administer(
         &self,
         workspace: WorkspaceKey,
+        once: Option<Once>,
         decision: AccessDecision,
-    ) -> Result<Option<AccessChange>, StoreError>;
+    ) -> Result<Carried<AccessChange>, StoreError>;
 
     /// Deletes some of what is left of an erased workspace, so that nobody else waits long; true when nothing is left
     /// but the events of its administration. Of a workspace that isn't erased it deletes nothing.

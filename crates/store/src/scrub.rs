@@ -63,6 +63,11 @@ impl ErasedTexts {
         self.0.is_empty()
     }
 
+    /// Each as a text of JSON, in its quotes: as bodies have it.
+    pub fn in_json(&self) -> Vec<String> {
+        self.iter().map(|text| serde_json::Value::from(text).to_string()).collect()
+    }
+
     /// Each of them, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(AsRef::as_ref)

@@ -48,7 +48,7 @@ pub(crate) const UNSWEPT: &str = "SELECT workspace FROM selfsame.workspaces
 
 /// What is deleted of an erased workspace, one after the other, at most $2 rows: the first by their keys. Those are told by
 /// the last of them: as a list, PostgreSQL was seen to go through it for every row of the workspace.
-pub(crate) const SWEEPS: [(&str, &str); 6] = [
+pub(crate) const SWEEPS: [(&str, &str); 7] = [
     (
         "sweep contacts",
         "DELETE FROM selfsame.contacts
@@ -104,6 +104,19 @@ pub(crate) const SWEEPS: [(&str, &str); 6] = [
         AND sequence <= (
             SELECT max(sequence)
             FROM (SELECT sequence FROM selfsame.refusals WHERE workspace = $1 ORDER BY sequence LIMIT $2) AS first
+        )",
+    ),
+    (
+        "sweep answers",
+        "DELETE FROM selfsame.answers
+    WHERE workspace = $1
+        AND (route, key_digest) <= (
+            SELECT route, key_digest
+            FROM (
+                SELECT route, key_digest FROM selfsame.answers
+                WHERE workspace = $1 ORDER BY route, key_digest LIMIT $2
+            ) AS first
+            ORDER BY route DESC, key_digest DESC LIMIT 1
         )",
     ),
     // Those of its administration stay.

@@ -1,8 +1,17 @@
 //! The statements that spread the tables over a Citus cluster, by workspace. Each does nothing where it was done.
 
 /// Every table of ours that rows are kept in. The first is distributed by itself, the others beside it.
-const TABLES: [&str; 8] =
-    ["workspaces", "contacts", "identifiers", "events", "keys", "event_contacts", "kept_apart", "refusals"];
+const TABLES: [&str; 9] = [
+    "workspaces",
+    "contacts",
+    "identifiers",
+    "events",
+    "keys",
+    "event_contacts",
+    "kept_apart",
+    "refusals",
+    "answers",
+];
 
 /// The statements, in the order in which they must run.
 ///
