@@ -8,20 +8,22 @@ use selfsame_rules::{
     WorkspaceFacts,
 };
 use selfsame_store::{
-    Access, AccessChange, AccessEffect, FormerNames, KeyRow, StoreError, WorkspaceKey, WorkspaceRow,
+    Access, AccessChange, AccessEffect, Carried, Decided, FormerNames, KeyRow, StoreError, WorkspaceKey,
+    WorkspaceRow,
 };
 
-use crate::Installation;
 use crate::environment_key::ENVIRONMENT_KEY;
 use crate::installation::BELIEVED_FOR;
 use crate::key_text::{KeyText, digest};
+use crate::repeat::parts;
+use crate::{Installation, Keeping, Repeatable};
 
 /// How long no other workspace gets a name that one has given up: as long as replicas believe what they have read, and
 /// as long again for clocks that aren't set alike.
 pub const NAMES_HELD_FOR: Duration = BELIEVED_FOR.saturating_mul(2);
 
 /// Why an act was not done. Nothing changed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ActError {
     /// Another has that name.
     #[error("the name is taken")]
@@ -80,20 +82,30 @@ impl Reach {
     }
 }
 
+/// How the answer to a change of a key is kept.
+pub type KeepingKey = Keeping<Result<KeyRow, ActError>>;
+
+/// How the answer to a change of a workspace is kept.
+pub type KeepingWorkspace = Keeping<Result<WorkspaceRow, ActError>>;
+
 impl Installation {
-    /// Makes a key; its text can be had from what is returned, and never again.
+    /// Makes the key of that text, which nobody can have again.
     ///
     /// # Errors
     ///
     /// [`ActError::NameTaken`] by a key of the same workspace that is good for something, or by the environment's, whose name
     /// is kept for it; [`ActError::NoWorkspace`].
-    pub async fn create_key(&self, new: NewKey, actor: Actor) -> Result<(KeyRow, KeyText), ActError> {
+    pub async fn create_key(
+        &self,
+        new: NewKey,
+        text: &KeyText,
+        actor: Actor,
+        keeping: Option<KeepingKey>,
+    ) -> Result<Repeatable<KeyRow>, ActError> {
         if new.name.as_str() == ENVIRONMENT_KEY {
             return Err(ActError::NameTaken);
         }
-        let text = KeyText::new()?;
-        let row = self.make_key(new, (text.id(), text.reveal()), actor).await?;
-        Ok((row, text))
+        self.make_key(new, (text.id(), text.reveal()), actor, keeping).await
     }
 
     /// Revokes a key; one that is revoked stays as it is.
@@ -101,8 +113,14 @@ impl Installation {
     /// # Errors
     ///
     /// [`ActError::NoKey`] also for one that `reach` doesn't cover.
-    pub async fn revoke_key(&self, id: &str, reach: Reach, actor: Actor) -> Result<KeyRow, ActError> {
-        self.end(id, reach, actor, |facts, now| {
+    pub async fn revoke_key(
+        &self,
+        id: &str,
+        reach: Reach,
+        actor: Actor,
+        keeping: Option<KeepingKey>,
+    ) -> Result<Repeatable<KeyRow>, ActError> {
+        self.end(id, reach, actor, keeping, |facts, now| {
             facts.revoked_at.is_none().then(|| KeyFacts { revoked_at: Some(now), ..facts.clone() })
         })
         .await
@@ -110,7 +128,7 @@ impl Installation {
 
     /// Lets a key be over now, or again not over by itself.
     pub(crate) async fn end_key(&self, id: &str, end: End, actor: Actor) -> Result<(), ActError> {
-        let ended = self.end(id, Reach::Everything, actor, move |facts, now| {
+        let ended = self.end(id, Reach::Everything, actor, None, move |facts, now| {
             let expires_at = match end {
                 End::Now => Some(facts.expires_at.map_or(now, |end| end.min(now))),
                 End::Never => None,
@@ -126,13 +144,14 @@ impl Installation {
         id: &str,
         reach: Reach,
         actor: Actor,
+        keeping: Option<KeepingKey>,
         change: impl Fn(&KeyFacts, Timestamp) -> Option<KeyFacts> + Send + 'static,
-    ) -> Result<KeyRow, ActError> {
+    ) -> Result<Repeatable<KeyRow>, ActError> {
         let snapshot = self.read().await?;
         let mut keys = snapshot.access().keys.iter();
         let key = keys.find(|key| *key.facts.id == *id && reach.covers(key)).ok_or(ActError::NoKey)?;
         let (workspace, id) = (key.workspace, key.facts.id.clone());
-        self.act(workspace, actor, move |access, now| {
+        self.act(workspace, actor, keeping, move |access, now| {
             let own = access.keys.iter().find(|key| key.workspace == workspace && key.facts.id == id);
             let key = own.ok_or(ActError::NoKey)?;
             let Some(facts) = change(&key.facts, now) else { return Ok((None, key.clone())) };
@@ -148,10 +167,15 @@ impl Installation {
     /// # Errors
     ///
     /// [`ActError::NameTaken`] by one that isn't erased, [`ActError::NameJustGivenUp`].
-    pub async fn create_workspace(&self, name: Name, actor: Actor) -> Result<WorkspaceRow, ActError> {
+    pub async fn create_workspace(
+        &self,
+        name: Name,
+        actor: Actor,
+        keeping: Option<KeepingWorkspace>,
+    ) -> Result<Repeatable<WorkspaceRow>, ActError> {
         let mut proposed: Option<WorkspaceRow> = None;
         let held_since = self.names_held_since();
-        self.act(WorkspaceKey::DEFAULT, actor, move |access, now| {
+        self.act(WorkspaceKey::DEFAULT, actor, keeping, move |access, now| {
             // A commit whose answer was lost.
             let made = proposed
                 .as_ref()
@@ -189,10 +213,11 @@ impl Installation {
         workspace: WorkspaceKey,
         name: Name,
         actor: Actor,
-    ) -> Result<WorkspaceRow, ActError> {
+        keeping: Option<KeepingWorkspace>,
+    ) -> Result<Repeatable<WorkspaceRow>, ActError> {
         refuse_default(workspace)?;
         let held_since = self.names_held_since();
-        self.act(workspace, actor, move |access, now| {
+        self.act(workspace, actor, keeping, move |access, now| {
             let row = live(access, workspace)?;
             if row.facts.name == name {
                 return Ok((None, row.clone()));
@@ -220,10 +245,11 @@ impl Installation {
         &self,
         workspace: WorkspaceKey,
         actor: Actor,
-    ) -> Result<WorkspaceRow, ActError> {
+        keeping: Option<KeepingWorkspace>,
+    ) -> Result<Repeatable<WorkspaceRow>, ActError> {
         refuse_default(workspace)?;
         let mut proposed: Option<WorkspaceFacts> = None;
-        let erased = self.act(workspace, actor, move |access, now| {
+        let erased = self.act(workspace, actor, keeping, move |access, now| {
             let row = access.workspace(workspace).ok_or(ActError::NoWorkspace)?;
             if proposed.as_ref() == Some(&row.facts) {
                 return Ok((None, row.clone()));
@@ -247,10 +273,11 @@ impl Installation {
         new: NewKey,
         (id, text): (&str, &str),
         actor: Actor,
-    ) -> Result<KeyRow, ActError> {
+        keeping: Option<KeepingKey>,
+    ) -> Result<Repeatable<KeyRow>, ActError> {
         let workspace = new.workspace.unwrap_or(WorkspaceKey::DEFAULT);
         let (id, digest): (Box<str>, _) = (id.into(), digest(text));
-        self.act(workspace, actor, move |access, now| {
+        self.act(workspace, actor, keeping, move |access, now| {
             live(access, workspace)?;
             if let Some(made) = access.keys.iter().find(|key| key.digest == digest) {
                 return Ok((None, made.clone()));
@@ -292,8 +319,10 @@ impl Installation {
         &self,
         workspace: WorkspaceKey,
         actor: Actor,
+        keeping: Option<Keeping<Result<T, ActError>>>,
         mut decide: impl FnMut(&Access, Timestamp) -> Result<(Option<Change>, T), ActError> + Send + 'static,
-    ) -> Result<T, ActError> {
+    ) -> Result<Repeatable<T>, ActError> {
+        let (once, answer) = parts(keeping);
         let decided: Arc<Mutex<Option<Result<T, ActError>>>> = Arc::default();
         let (told, clock) = (Arc::clone(&decided), self.clock());
         let decision = Box::new(move |access: &Access| {
@@ -304,17 +333,23 @@ impl Installation {
                 Ok((change, there)) => (change, Ok(there)),
                 Err(error) => (None, Err(error)),
             };
+            let answer = answer(&result);
             *told.lock().expect("nothing panics while it holds this") = Some(result);
-            let (workspace, outcome, effect) = change?;
-            let head = access.workspace(workspace).map_or(Head::EMPTY, |row| row.head);
-            let sequence = Sequence(head.last_sequence.0 + 1);
-            let (caused_by, evidence) = (actor.clone(), Vec::new());
-            let event = Event { sequence, at, caused_by, evidence, origin: None, outcome };
-            Some(AccessChange { workspace, event, effect })
+            let change = change.map(|(workspace, outcome, effect)| {
+                let head = access.workspace(workspace).map_or(Head::EMPTY, |row| row.head);
+                let sequence = Sequence(head.last_sequence.0 + 1);
+                let (caused_by, evidence) = (actor.clone(), Vec::new());
+                let event = Event { sequence, at, caused_by, evidence, origin: None, outcome };
+                AccessChange { workspace, event, effect }
+            });
+            Decided { change, answer }
         });
-        self.administer(workspace, decision).await?;
+        if let Carried::Before(kept) = self.administer(workspace, once, decision).await? {
+            return Ok(Repeatable::Before(kept));
+        }
         let decided = decided.lock().expect("nothing panics while it holds this").take();
-        decided.unwrap_or_else(|| Err(StoreError::failed("nothing was decided").into()))
+        let decided = decided.unwrap_or_else(|| Err(StoreError::failed("nothing was decided").into()));
+        decided.map(Repeatable::Now)
     }
 }
 

@@ -1,24 +1,30 @@
-//! Corrections that people make: each looks at what it concerns under the workspace's lock, and is one event.
+//! Corrections that people make, and observations that come by themselves: each looks at what it concerns under the workspace's
+//! lock, and is one event.
 
 use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE32_NOPAD;
 use selfsame_rules::{
-    Actor, Asked, ContactId, Correcting, ErasureReceipt, Event, Incoherent, Judgement, Policy, Refolding,
-    Sequence, SpellsOtherwise, delete, erase, govern, join, refold, review, split, undo,
+    Actor, Answer, Asked, ContactId, Correcting, ErasureReceipt, Event, Incoherent, Judgement, Observation,
+    Plan, Policy, Refolding, Register, Sequence, SpellsOtherwise, decide, delete, erase, govern, join,
+    refold, review, split, undo,
 };
-use selfsame_store::{Corrected, ErasedTexts, Recall, Recalled, StoreError};
+use selfsame_store::{Carried, Corrected, Decided, ErasedTexts, Kept, Once, Recall, Recalled, StoreError};
 
-use crate::Engine;
+use crate::repeat::parts;
+use crate::{Engine, Keeping, Person, Repeatable};
 
 /// The random part of an erased value's token: more than anybody will ever guess.
 const TOKEN_BYTES: usize = 20;
 
-/// What a person decides.
+/// What a person decides, or was seen.
 #[derive(Clone, Debug)]
 pub enum Order {
-    /// These contacts, some of one identity, are somebody else.
-    Split(Vec<ContactId>),
+    /// Whatever the observation comes to. Others share a transaction ([`Engine::identify`]): that is for the one whose answer is
+    /// kept with it.
+    Observe(Box<Observation>),
+    /// These contacts of that one's identity are somebody else.
+    Split(ContactId, Vec<ContactId>),
     /// The merge or the attachment of that event was wrong.
     Undo(Sequence),
     /// The identities of these contacts are the same person.
@@ -44,8 +50,19 @@ pub struct Ordered {
     pub receipt: Option<ErasureReceipt>,
     /// Of a refold, what it decides otherwise.
     pub refolding: Option<Refolding>,
+    /// Of an observation, whose it is.
+    pub observed: Option<Observed>,
     /// Of an erasure, what went.
     pub(crate) erased: ErasedTexts,
+}
+
+/// Whose an observation is.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// What the rules answer.
+    pub answer: Answer,
+    /// The person, as they are after it; nobody if nothing of it could link.
+    pub person: Option<Person>,
 }
 
 /// Why a correction was not made.
@@ -75,7 +92,7 @@ impl From<SpellsOtherwise> for CorrectError {
 }
 
 /// An order with what it makes of the tables.
-struct Decided {
+struct Come {
     ordered: Ordered,
     corrected: Option<Corrected>,
 }
@@ -84,7 +101,9 @@ impl Order {
     /// What it looks at.
     fn recall(&self) -> Recall {
         match self {
-            Self::Split(contacts) | Self::Join(contacts) => Recall::Identities(contacts.clone()),
+            Self::Observe(observation) => Recall::Observations(vec![(**observation).clone()]),
+            Self::Split(of, contacts) => Recall::Identities([&[*of], &contacts[..]].concat()),
+            Self::Join(contacts) => Recall::Identities(contacts.clone()),
             Self::Delete(contact) => Recall::Identities(vec![*contact]),
             Self::Undo(event) => Recall::OfEvent(*event),
             Self::Review(review, _) => Recall::Review(*review),
@@ -94,11 +113,19 @@ impl Order {
         }
     }
 
-    fn decide(&self, recalled: &Recalled, asked: &Asked) -> Result<Decided, CorrectError> {
+    fn decide(&self, recalled: &Recalled, asked: &Asked) -> Result<Come, CorrectError> {
         let Recalled { register, events, bearers } = recalled;
-        let (mut receipt, mut refolding, mut rewritten) = (None, None, Vec::new());
+        let (mut receipt, mut refolding, mut observed, mut rewritten) = (None, None, None, Vec::new());
         let event = match self {
-            Self::Split(contacts) => Some(split(register, contacts, asked)?),
+            Self::Observe(observation) => {
+                let Plan { mut events, mut answers } =
+                    decide(register, std::slice::from_ref(&**observation), asked.clock);
+                let (event, answer) = (events.pop(), answers.pop());
+                let answer = answer.expect("one observation has one answer");
+                observed = Some(Observed { person: after(register, event.as_ref(), &answer)?, answer });
+                event
+            }
+            Self::Split(of, contacts) => Some(split(register, *of, contacts, asked)?),
             Self::Undo(event) => Some(undo(register, events, *event, asked)?),
             Self::Join(contacts) => Some(join(register, contacts, asked)?),
             Self::Review(number, judgement) => Some(review(register, *number, *judgement, asked)?),
@@ -126,8 +153,20 @@ impl Order {
         let corrected = event.clone().map(|event| Corrected::of(register, event, rewritten)).transpose()?;
         let erased = corrected.as_ref().filter(|_| receipt.is_some());
         let erased = erased.map(|corrected| ErasedTexts::between(recalled, corrected)).unwrap_or_default();
-        Ok(Decided { ordered: Ordered { event, receipt, refolding, erased }, corrected })
+        Ok(Come { ordered: Ordered { event, receipt, refolding, observed, erased }, corrected })
     }
+}
+
+/// Whose an observation is, as they are after its event.
+fn after(
+    register: &Register,
+    event: Option<&Event>,
+    answer: &Answer,
+) -> Result<Option<Person>, CorrectError> {
+    let Some(view) = &answer.identity else { return Ok(None) };
+    let mut register = register.clone();
+    event.map(|event| register.follow(event)).transpose()?;
+    Ok(Some(Person { primary: view.primary, register }))
 }
 
 fn token() -> Result<String, Arc<str>> {
@@ -149,28 +188,71 @@ impl Engine {
         reason: Option<Box<str>>,
         dry_run: bool,
     ) -> Result<Ordered, CorrectError> {
-        let (store, clock, workspace) = (self.store(), self.clock(), self.workspace());
-        let asked = move || Asked { by: by.clone(), reason: reason.clone(), clock: clock.now() };
         if dry_run {
-            let recalled = store.recall(workspace, order.recall()).await?;
-            return order.decide(&recalled, &asked()).map(|decided| decided.ordered);
+            let asked = Asked { by, reason, clock: self.clock().now() };
+            let recalled = self.store().recall(self.workspace(), order.recall()).await?;
+            return order.decide(&recalled, &asked).map(|come| come.ordered);
         }
-        let recall = order.recall();
+        let ordered = self.carry_out(order, by, reason, None).await?;
+        ordered.now().ok_or_else(|| StoreError::failed("an answer was kept that nobody asked for").into())
+    }
+
+    /// Carries an order out and keeps its answer in the same transaction; or gives the answer that is kept.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::correct`]. A refusal, too, is kept as `keeping` tells.
+    pub async fn correct_once(
+        &self,
+        order: Order,
+        by: Actor,
+        reason: Option<Box<str>>,
+        keeping: Keeping<Result<Ordered, CorrectError>>,
+    ) -> Result<Repeatable<Ordered>, CorrectError> {
+        self.carry_out(order, by, reason, Some(keeping)).await
+    }
+
+    pub(crate) async fn carry_out(
+        &self,
+        order: Order,
+        by: Actor,
+        reason: Option<Box<str>>,
+        keeping: Option<Keeping<Result<Ordered, CorrectError>>>,
+    ) -> Result<Repeatable<Ordered>, CorrectError> {
+        let (clock, recall) = (self.clock(), order.recall());
+        let (once, answer) = parts(keeping);
         let told: Arc<Mutex<Option<Result<Ordered, CorrectError>>>> = Arc::default();
         let telling = Arc::clone(&told);
         let decision = Box::new(move |recalled: &Recalled| {
-            let decided = order.decide(recalled, &asked());
-            let (ordered, corrected) = match decided {
-                Ok(Decided { ordered, corrected }) => (Ok(ordered), corrected),
+            let asked = Asked { by: by.clone(), reason: reason.clone(), clock: clock.now() };
+            let (ordered, change) = match order.decide(recalled, &asked) {
+                Ok(Come { ordered, corrected }) => (Ok(ordered), corrected),
                 Err(error) => (Err(error), None),
             };
+            let answer = answer(&ordered);
             *telling.lock().expect("nothing panics while it holds this") = Some(ordered);
-            corrected
+            Decided { change, answer }
         });
-        let corrected = store.correct(workspace, recall, decision).await;
+        let carried = self.store().correct(self.workspace(), recall, once, decision).await;
         self.feed().tell();
-        corrected?;
+        if let Carried::Before(kept) = carried? {
+            return Ok(Repeatable::Before(kept));
+        }
         let told = told.lock().expect("nothing panics while it holds this").take();
-        told.unwrap_or_else(|| Err(StoreError::failed("the store did not ask for the decision").into()))
+        let none = || Err(StoreError::failed("the store did not ask for the decision").into());
+        let ordered = told.unwrap_or_else(none)?;
+        if ordered.observed.is_some() {
+            self.metrics().count_alone(ordered.event.as_ref());
+        }
+        Ok(Repeatable::Now(ordered))
+    }
+
+    /// What is kept under the key of that request.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store can't be read.
+    pub async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
+        self.store().kept(once).await
     }
 }

@@ -275,6 +275,10 @@ impl Engine {
         Arc::clone(&self.clock)
     }
 
+    pub(crate) fn metrics(&self) -> &EngineMetrics {
+        &self.metrics
+    }
+
     pub(crate) fn feed(&self) -> &Feed {
         &self.feed
     }

@@ -80,7 +80,7 @@ impl Installation {
             expires_at: None,
         };
         let id = KeyText::new()?;
-        self.make_key(new, (id.id(), text), actor).await?;
+        self.make_key(new, (id.id(), text), actor, None).await?;
         Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! Erasing a person: the correction, and then what is left of them elsewhere: in the store's files, and in texts that people wrote.
 
 use selfsame_rules::{Actor, ContactId, ErasureReceipt, Event};
-use selfsame_store::{Scrubbed, StoreError};
+use selfsame_store::{KeptAnswer, Once, Scrubbed, StoreError};
 
 use crate::remnants::{Remnants, remnants};
-use crate::{CorrectError, Engine, Order, Ordered};
+use crate::{CorrectError, Engine, Keeping, Order, Ordered, Repeatable};
 
 /// A person who was erased, or would be.
 #[derive(Debug)]
@@ -36,9 +36,59 @@ impl Engine {
     /// [`CorrectError`]; except for [`StoreError::OutcomeUnknown`], nothing was changed. That the files can't be cleaned yet is no
     /// error: the person is erased, and it is told.
     pub async fn erase(&self, contact: ContactId, by: Actor, dry_run: bool) -> Result<Erased, CorrectError> {
+        if dry_run {
+            let ordered = self.correct(Order::Erase(contact), by, None, true).await?;
+            return Ok(Erased::of(ordered, None));
+        }
         let engine = self.clone();
-        let erasing = tokio::spawn(async move { erase(&engine, contact, by, dry_run).await });
-        erasing.await.unwrap_or_else(|error| Err(StoreError::failed(error).into()))
+        let erased = to_its_end(async move { erase(&engine, contact, by, None).await }).await?;
+        erased.now().ok_or_else(|| StoreError::failed("an answer was kept that nobody asked for").into())
+    }
+
+    /// Erases the person and keeps the answer in the same transaction; or gives the answer that is kept. What is verified is known
+    /// only after that transaction, and then kept instead.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::erase`].
+    pub async fn erase_once(
+        &self,
+        contact: ContactId,
+        by: Actor,
+        once: Once,
+        answer: impl Fn(&Result<Erased, CorrectError>) -> Option<KeptAnswer> + Clone + Send + 'static,
+    ) -> Result<Repeatable<Erased>, CorrectError> {
+        let telling = answer.clone();
+        let first = move |ordered: &Result<Ordered, CorrectError>| {
+            telling(&ordered.clone().map(|ordered| Erased::of(ordered, None)))
+        };
+        let keeping = Keeping { once: once.clone(), answer: Box::new(first) };
+        let engine = self.clone();
+        to_its_end(async move {
+            let erased = erase(&engine, contact, by, Some(keeping)).await?;
+            let Repeatable::Now(erased) = erased else { return Ok(erased) };
+            let erased = Ok(erased);
+            if let Some(answer) = answer(&erased)
+                && let Err(error) = engine.store().keep_instead(&once, answer).await
+            {
+                tracing::warn!(%error, "a repeat of an erasure will not be told what was verified");
+            }
+            erased.map(Repeatable::Now)
+        })
+        .await
+    }
+}
+
+/// Lets work go on, once it is begun, whoever waits for it.
+async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, CorrectError>> + Send + 'static,
+) -> Result<T, CorrectError> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(StoreError::failed(error).into()))
+}
+
+impl Erased {
+    fn of(ordered: Ordered, verified: Option<Verified>) -> Self {
+        Self { event: ordered.event, receipt: ordered.receipt.unwrap_or_default(), verified }
     }
 }
 
@@ -46,14 +96,13 @@ async fn erase(
     engine: &Engine,
     contact: ContactId,
     by: Actor,
-    dry_run: bool,
-) -> Result<Erased, CorrectError> {
-    let ordered = engine.correct(Order::Erase(contact), by, None, dry_run).await?;
-    let Ordered { event, receipt, erased, .. } = ordered;
-    let receipt = receipt.unwrap_or_default();
-    if dry_run {
-        return Ok(Erased { event, receipt, verified: None });
-    }
+    keeping: Option<Keeping<Result<Ordered, CorrectError>>>,
+) -> Result<Repeatable<Erased>, CorrectError> {
+    let ordered = engine.carry_out(Order::Erase(contact), by, None, keeping).await?;
+    let ordered = match ordered {
+        Repeatable::Now(ordered) => ordered,
+        Repeatable::Before(kept) => return Ok(Repeatable::Before(kept)),
+    };
     let store = engine.store();
     let files = match store.scrub().await {
         Ok(scrubbed) => Some(scrubbed),
@@ -63,10 +112,10 @@ async fn erase(
         }
     };
     // The erasure is made: that nobody could look is not its failure.
-    let remnants = remnants(store, engine.workspace(), &erased).await;
+    let remnants = remnants(store, engine.workspace(), &ordered.erased).await;
     if let Err(error) = &remnants {
         tracing::warn!(%error, "what people wrote could not be searched for what was erased");
     }
     let remnants = remnants.ok();
-    Ok(Erased { event, receipt, verified: Some(Verified { files, remnants }) })
+    Ok(Repeatable::Now(Erased::of(ordered, Some(Verified { files, remnants }))))
 }

@@ -127,7 +127,7 @@ pub async fn reapply(
                 match row {
                     Some(row) if row.facts.erased_at.is_none() && row.facts.created_at == *created_at => {
                         installation
-                            .erase_workspace(*workspace, by.clone())
+                            .erase_workspace(*workspace, by.clone(), None)
                             .await
                             .map(|_| true)
                             .map_err(|error: ActError| error.to_string())
@@ -173,7 +173,7 @@ async fn erase_again(
             if live.is_none() {
                 return Err(format!("contact {first} is deleted, and can't be parted from somebody else"));
             }
-            split_off(engine, theirs, by).await?;
+            split_off(engine, *first, theirs, by).await?;
         }
         let live = live.unwrap_or(*first);
         let erased = engine.erase(live, by.clone(), false).await.map_err(|error| error.to_string())?;
@@ -186,8 +186,13 @@ async fn erase_again(
 }
 
 /// Parts the contacts from the rest of their identity, who were not erased with them.
-async fn split_off(engine: &Engine, contacts: Vec<ContactId>, by: &Actor) -> Result<(), String> {
+async fn split_off(
+    engine: &Engine,
+    of: ContactId,
+    contacts: Vec<ContactId>,
+    by: &Actor,
+) -> Result<(), String> {
     let reason = "only these contacts were erased later".into();
-    let split = engine.correct(Order::Split(contacts), by.clone(), Some(reason), false).await;
+    let split = engine.correct(Order::Split(of, contacts), by.clone(), Some(reason), false).await;
     split.map(|_| ()).map_err(|error: CorrectError| error.to_string())
 }

@@ -8,7 +8,10 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use selfsame_rules::{Identities, Policy, Sequence, Timestamp};
-use selfsame_store::{Access, AccessChange, AccessDecision, Recall, Store, StoreError, WorkspaceKey};
+use selfsame_store::{
+    ANSWERS_KEPT_FOR, Access, AccessChange, AccessDecision, Carried, Kept, Once, Recall, Store, StoreError,
+    WorkspaceKey,
+};
 use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
@@ -19,6 +22,9 @@ use crate::{Clock, Engine, EngineSettings, Readiness, Seldom, Workspace};
 
 /// How often workspaces and keys are read.
 const READ_EVERY: Duration = Duration::from_secs(2);
+
+/// How often answers are forgotten that were kept for long enough. Nobody is told them in between.
+const FORGET_EVERY: Duration = Duration::from_secs(10 * 60);
 
 /// How old what was read may be, where others may have changed it since.
 pub(crate) const BELIEVED_FOR: Duration = Duration::from_secs(5);
@@ -176,18 +182,28 @@ impl Installation {
     pub(crate) async fn administer(
         &self,
         workspace: WorkspaceKey,
+        once: Option<Once>,
         decision: AccessDecision,
-    ) -> Result<Option<AccessChange>, StoreError> {
-        let change = self.0.parts.store.administer(workspace, decision).await?;
+    ) -> Result<Carried<AccessChange>, StoreError> {
+        let carried = self.0.parts.store.administer(workspace, once, decision).await?;
         let running = Arc::clone(&self.0.snapshot.borrow());
         let changed = [workspace, WorkspaceKey::DEFAULT];
         changed.iter().filter_map(|key| running.workspace(*key)).for_each(|one| one.engine.feed().tell());
-        if change.is_some()
+        if matches!(carried, Carried::Now(Some(_)))
             && let Err(error) = self.0.read().await
         {
             tracing::warn!(%error, "a change of keys or workspaces is stored, and will be seen in a moment");
         }
-        Ok(change)
+        Ok(carried)
+    }
+
+    /// What is kept under the key of that request.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store can't be read.
+    pub async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
+        self.0.parts.store.kept(once).await
     }
 
     /// Deletes what erased workspaces have left, to the end. A server does so by and by.
@@ -293,20 +309,49 @@ impl Inner {
     }
 }
 
-/// Reads again and again for as long as the installation is there, and sweeps.
+impl Inner {
+    /// Deletes answers that were kept for as long as is promised.
+    async fn forget_answers(&self) -> Result<(), StoreError> {
+        let snapshot = Arc::clone(&self.snapshot.borrow());
+        let kept_for_ms = i64::try_from(ANSWERS_KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
+        let now_ms = self.parts.clock.now().as_milliseconds();
+        let since = Timestamp::from_milliseconds(now_ms.saturating_sub(kept_for_ms));
+        for workspace in snapshot.workspaces() {
+            loop {
+                match self.parts.store.forget_answers(workspace.key, since).await {
+                    Ok(false) => {}
+                    // One that only reads keeps none, and one that was erased in the meantime is swept.
+                    Ok(true) | Err(StoreError::NotWritable | StoreError::NoWorkspace(_)) => break,
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads again and again for as long as the installation is there, sweeps, and forgets.
 async fn keep_reading(installation: Weak<Inner>) {
+    let mut forgotten: Option<Instant> = None;
     loop {
         let Some(running) = installation.upgrade() else { break };
         let read = match running.read().await {
             Ok(()) => running.sweep().await.and(running.scrub().await),
             Err(error) => Err(error),
         };
+        let read = match read {
+            Ok(()) if forgotten.is_none_or(|last| last.elapsed() >= FORGET_EVERY) => {
+                forgotten = Some(Instant::now());
+                running.forget_answers().await
+            }
+            read => read,
+        };
         match read {
             Ok(()) => {}
             Err(StoreError::NotWritable) => break,
             Err(error) => {
                 if let Some(times) = running.unread.times() {
-                    tracing::warn!(%error, times, "could not read the keys, or remove what is erased; trying again");
+                    tracing::warn!(%error, times, "could not read the keys, or remove what is erased or no longer kept; trying again");
                 }
             }
         }

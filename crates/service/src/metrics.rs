@@ -10,7 +10,7 @@ use metrics::{
     Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
     histogram,
 };
-use selfsame_rules::{Name, Outcome, Plan};
+use selfsame_rules::{Event, Name, Outcome, Plan};
 use selfsame_store::{Access, StoreError};
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -111,6 +111,11 @@ impl EngineMetrics {
         }
         // One observation makes at most one event.
         self.known.increment(count.saturating_sub(plan.events.len()) as u64);
+    }
+
+    /// Counts what became of an observation that was written alone.
+    pub(crate) fn count_alone(&self, event: Option<&Event>) {
+        self.count_plan(&Plan { events: event.cloned().into_iter().collect(), answers: Vec::new() }, 1);
     }
 
     /// Counts a failure of the store.

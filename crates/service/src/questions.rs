@@ -18,7 +18,7 @@ pub enum Whom {
 }
 
 /// A person, as they are or were at a moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Person {
     /// The contact that stands for them.
     pub primary: ContactId,
