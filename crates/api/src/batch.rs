@@ -17,6 +17,7 @@ use selfsame_service::Together;
 use tracing::{Instrument, Span};
 
 use crate::body::{check_encoding, is_utf8_of};
+use crate::change::refuse_key;
 use crate::contact_body::write_contact;
 use crate::door::{Caller, Identifies};
 use crate::jobs::{BrokenOff, Job, JobLimits, Jobs};
@@ -75,6 +76,7 @@ async fn answer(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     no_query(&parts.uri)?;
+    refuse_key(&parts.headers)?;
     check_encoding(&parts.headers)?;
     let content_type = parts.headers.get(CONTENT_TYPE);
     if !content_type.is_some_and(|content_type| is_utf8_of(content_type, |own| TYPES.contains(&own))) {

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{Path, Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use selfsame_rules::{Actor, ContactId, Correcting, Sequence};
-use selfsame_service::{CorrectError, Erased, Order};
+use selfsame_rules::{ContactId, Correcting, Sequence};
+use selfsame_service::{CorrectError, Erased, Order, Ordered, Repeatable};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::change::{Change, Made};
 use crate::door::{Administers, Caller, Writes};
 use crate::erasure_body::VerifiedBody;
 use crate::event_body::{EventBody, ids};
@@ -18,7 +18,6 @@ use crate::identities::contact;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::router::ApiState;
-use crate::write_body::read_object;
 
 /// The longest body of a correction: the numbers of some hundred thousand contacts.
 const LENGTH_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -120,28 +119,15 @@ pub(crate) async fn split_identity(
     request: Request,
 ) -> Response {
     let split = async {
-        let dry_run = dry_run(request.uri())?;
-        let of = contact(&path)?;
-        let body: SplitBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
+        let change =
+            Change::read(&caller, &state, "POST /v1/identities/{id}/split", request, Some(LENGTH_BYTES_MAX))
+                .await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let (of, body): (_, SplitBody) = (contact(&path)?, change.object()?);
         let contacts: Vec<ContactId> = body.contact_ids.into_iter().map(ContactId).collect();
-        if contacts.is_empty() {
-            return Err(Correcting::NothingLeft.into());
-        }
-        // Those that are named must be of the identity that the path names.
-        let person = caller.engine().person(&selfsame_service::Whom::Contact(of), None).await?;
-        if let Some(stranger) =
-            contacts.iter().find(|id| person.register.resolve(**id) != Some(person.primary))
-        {
-            return Err(Correcting::OfAnother(*stranger).into());
-        }
-        correct(
-            &caller,
-            Order::Split(contacts),
-            reason(body.reason)?,
-            dry_run,
-            "POST /v1/identities/{id}/split",
-        )
-        .await
+        correct(&caller, &change, Order::Split(of, contacts), reason(body.reason)?).await
     };
     caller.answer(split.await)
 }
@@ -164,14 +150,18 @@ pub(crate) async fn merge_identities(
     request: Request,
 ) -> Response {
     let merge = async {
-        let dry_run = dry_run(request.uri())?;
-        let one = contact(&path)?;
-        let body: MergeBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
+        let change =
+            Change::read(&caller, &state, "POST /v1/identities/{id}/merge", request, Some(LENGTH_BYTES_MAX))
+                .await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let (one, body): (_, MergeBody) = (contact(&path)?, change.object()?);
         let order = Order::Join(vec![one, ContactId(body.with_contact_id)]);
         let reason = reason(Some(body.reason))?.ok_or_else(|| {
             Problem::bad_request("invalid_reason", "`reason` is blank; say why they are the same person.")
         })?;
-        correct(&caller, order, Some(reason), dry_run, "POST /v1/identities/{id}/merge").await
+        correct(&caller, &change, order, Some(reason)).await
     };
     caller.answer(merge.await)
 }
@@ -194,11 +184,14 @@ pub(crate) async fn undo_event(
     request: Request,
 ) -> Response {
     let undo = async {
-        let dry_run = dry_run(request.uri())?;
-        let event = sequence(&path)?;
-        let body: ReasonBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
-        let order = Order::Undo(event);
-        correct(&caller, order, reason(body.reason)?, dry_run, "POST /v1/events/{sequence}/undo").await
+        let change =
+            Change::read(&caller, &state, "POST /v1/events/{sequence}/undo", request, Some(LENGTH_BYTES_MAX))
+                .await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let (event, body): (_, ReasonBody) = (sequence(&path)?, change.object()?);
+        correct(&caller, &change, Order::Undo(event), reason(body.reason)?).await
     };
     caller.answer(undo.await)
 }
@@ -214,10 +207,18 @@ pub(crate) async fn undo_event(
     responses((status = 200, description = "What changed", body = CorrectedBody),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn delete_contact(caller: Caller<Writes>, path: Path<String>, uri: Uri) -> Response {
+pub(crate) async fn delete_contact(
+    caller: Caller<Writes>,
+    State(state): State<Arc<ApiState>>,
+    path: Path<String>,
+    request: Request,
+) -> Response {
     let delete = async {
-        let order = Order::Delete(contact(&path)?);
-        correct(&caller, order, None, dry_run(&uri)?, "DELETE /v1/contacts/{id}").await
+        let change = Change::read(&caller, &state, "DELETE /v1/contacts/{id}", request, None).await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        correct(&caller, &change, Order::Delete(contact(&path)?), None).await
     };
     caller.answer(delete.await)
 }
@@ -233,13 +234,37 @@ pub(crate) async fn delete_contact(caller: Caller<Writes>, path: Path<String>, u
     responses((status = 200, description = "The receipt", body = ReceiptBody),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn erase_identity(caller: Caller<Administers>, path: Path<String>, uri: Uri) -> Response {
+pub(crate) async fn erase_identity(
+    caller: Caller<Administers>,
+    State(state): State<Arc<ApiState>>,
+    path: Path<String>,
+    request: Request,
+) -> Response {
     let erase = async {
-        let (of, dry_run) = (contact(&path)?, dry_run(&uri)?);
-        let actor = caller.actor(&Actor::named("DELETE /v1/identities/{id}"));
-        let Erased { event, receipt, verified } = caller.engine().erase(of, actor, dry_run).await?;
+        let change = Change::read(&caller, &state, "DELETE /v1/identities/{id}", request, None).await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let (of, dry_run) = (contact(&path)?, dry_run(&change.uri)?);
+        let tell = move |erased: &Result<Erased, CorrectError>| match erased {
+            Ok(erased) => Ok(Made::ok(ReceiptBody::of(erased, dry_run))),
+            Err(error) => Err(error.clone().into()),
+        };
+        let (engine, actor) = (caller.engine(), caller.actor(&change.actor()));
+        let erased = match change.once() {
+            None => engine.erase(of, actor, dry_run).await.map(Repeatable::Now),
+            Some(once) => engine.erase_once(of, actor, once.clone(), change.keep(tell)).await,
+        };
+        change.finish(erased, tell)
+    };
+    caller.answer(erase.await)
+}
+
+impl ReceiptBody {
+    fn of(erased: &Erased, dry_run: bool) -> Self {
+        let Erased { event, receipt, verified } = erased;
         let borne = receipt.borne_by_others.iter();
-        Ok(Json(ReceiptBody {
+        Self {
             dry_run,
             event: event.as_ref().map(EventBody::of),
             contact_ids: ids(&receipt.contacts),
@@ -249,26 +274,26 @@ pub(crate) async fn erase_identity(caller: Caller<Administers>, path: Path<Strin
                 .map(|one| BorneBody { contact_id: one.contact.0, kind: one.kind.name().to_owned() })
                 .collect(),
             verified: verified.as_ref().map(VerifiedBody::of),
-        }))
-    };
-    caller.answer(erase.await)
+        }
+    }
 }
 
 /// Carries an order out, or tries it.
 pub(crate) async fn correct<N>(
     caller: &Caller<N>,
+    change: &Change,
     order: Order,
     reason: Option<Box<str>>,
-    dry_run: bool,
-    route: &str,
-) -> Result<Json<CorrectedBody>, Problem> {
-    let actor = caller.actor(&Actor::named(route));
-    let ordered = caller.engine().correct(order, actor, reason, dry_run).await?;
-    Ok(Json(CorrectedBody { dry_run, event: ordered.event.as_ref().map(EventBody::of) }))
+) -> Result<Response, Problem> {
+    let dry_run = dry_run(&change.uri)?;
+    let body = move |ordered: &Ordered| {
+        Ok(CorrectedBody { dry_run, event: ordered.event.as_ref().map(EventBody::of) })
+    };
+    change.order(caller, order, reason, dry_run, body).await
 }
 
 /// Whether a request only asks what would happen; its query may hold nothing else.
-pub(crate) fn dry_run(uri: &Uri) -> Result<bool, Problem> {
+fn dry_run(uri: &Uri) -> Result<bool, Problem> {
     let mut query = Query::of(uri);
     let dry_run = query.take_flag("dryRun")?;
     query.end("`dryRun`")?;

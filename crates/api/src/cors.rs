@@ -19,11 +19,12 @@ use crate::problem::Problem;
 
 /// What a page may send beyond what every page may.
 const ALLOWED_HEADERS: HeaderValue =
-    HeaderValue::from_static("authorization,content-type,selfsame-workspace");
+    HeaderValue::from_static("authorization,content-type,idempotency-key,selfsame-workspace");
 
 /// What a page may read beyond what every page may.
-const EXPOSED_HEADERS: HeaderValue =
-    HeaderValue::from_static("x-request-id,retry-after,ratelimit,ratelimit-policy,location");
+const EXPOSED_HEADERS: HeaderValue = HeaderValue::from_static(
+    "x-request-id,retry-after,ratelimit,ratelimit-policy,location,idempotent-replayed",
+);
 
 /// Seconds for which a browser need not ask again; short, so that another setting acts soon.
 const MAX_AGE_SECONDS: HeaderValue = HeaderValue::from_static("600");

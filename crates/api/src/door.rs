@@ -168,8 +168,8 @@ impl<N> Caller<N> {
     }
 
     /// What it is let in by.
-    pub(crate) fn snapshot(&self) -> &Snapshot {
-        &self.snapshot
+    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
     }
 
     /// The key that was presented.

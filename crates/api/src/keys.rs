@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::LOCATION;
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
-use selfsame_rules::{Actor, KeyLimits, Name, Scope, Scopes, Timestamp};
-use selfsame_service::{ActError, NewKey};
+use axum::response::Response;
+use selfsame_rules::{KeyLimits, Name, Scope, Scopes, Timestamp};
+use selfsame_service::{ActError, KeyText, NewKey};
 use selfsame_store::{Access, KeyRow, WorkspaceKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::change::{Change, Made};
 use crate::door::{Administers, Asks, Caller};
 use crate::page::{Page, PageQuery};
 use crate::problem::{Problem, ProblemBody};
@@ -20,7 +20,6 @@ use crate::router::ApiState;
 use crate::target::{Target, no_query};
 use crate::times;
 use crate::words::ScopeWord;
-use crate::write_body::read_object;
 
 /// The longest body that makes a key.
 const LENGTH_BYTES_MAX: usize = 16 * 1024;
@@ -122,17 +121,29 @@ async fn create(
     request: Request,
 ) -> Result<Response, Problem> {
     no_query(request.uri())?;
-    let body: NewKeyBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
+    let change =
+        Change::read(caller, state, "POST /v1/keys", request, Some(LENGTH_BYTES_MAX)).await?.secret()?;
+    if let Some(before) = change.before()? {
+        return Ok(before);
+    }
+    let body: NewKeyBody = change.object()?;
     if body.every_workspace {
         caller.needs_everything()?;
     }
     let new = body.read(caller.workspace().key, state.installation.now())?;
-    let actor = caller.actor(&Actor::named("POST /v1/keys"));
-    let (row, text) = state.installation.create_key(new, actor).await?;
-    let location = [(LOCATION, format!("/v1/keys/{}", row.facts.id))];
-    let made =
-        MadeKeyBody { key: text.reveal().to_owned(), about: key_body(&row, caller.snapshot().access()) };
-    Ok((StatusCode::CREATED, location, Json(made)).into_response())
+    let (text, snapshot) = (Arc::new(KeyText::new()?), caller.snapshot());
+    let shown = Arc::clone(&text);
+    let tell = move |made: &Result<KeyRow, ActError>| match made {
+        Ok(row) => Ok(Made {
+            status: StatusCode::CREATED,
+            location: Some(format!("/v1/keys/{}", row.facts.id)),
+            body: MadeKeyBody { key: shown.reveal().to_owned(), about: key_body(row, snapshot.access()) },
+        }),
+        Err(error) => Err(error.clone().into()),
+    };
+    let actor = caller.actor(&change.actor());
+    let row = state.installation.create_key(new, &text, actor, change.keeping(tell.clone())).await;
+    change.finish(row, tell)
 }
 
 impl NewKeyBody {
@@ -211,7 +222,8 @@ pub(crate) async fn list_keys(
 )]
 pub(crate) async fn find_current_key(caller: Caller<Asks>, uri: Uri) -> Response {
     let id = caller.key().map(|key| &key.facts.id);
-    let access = caller.snapshot().access();
+    let snapshot = caller.snapshot();
+    let access = snapshot.access();
     let row = access.keys.iter().find(|key| Some(&key.facts.id) == id);
     let current = row.map(|row| Json(key_body(row, access)));
     let without = "The request came without a key, which this server allows.";
@@ -254,12 +266,22 @@ pub(crate) async fn revoke_key(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
     target: Target,
+    request: Request,
 ) -> Response {
     let revoke = async {
         let id = target.alone()?;
-        let actor = caller.actor(&Actor::named("DELETE /v1/keys/{id}"));
-        let key = state.installation.revoke_key(&id, caller.reach(), actor).await?;
-        Ok(Json(key_body(&key, caller.snapshot().access())))
+        let change = Change::read(&caller, &state, "DELETE /v1/keys/{id}", request, None).await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let snapshot = caller.snapshot();
+        let tell = move |revoked: &Result<KeyRow, ActError>| match revoked {
+            Ok(row) => Ok(Made::ok(key_body(row, snapshot.access()))),
+            Err(error) => Err(error.clone().into()),
+        };
+        let (reach, actor) = (caller.reach(), caller.actor(&change.actor()));
+        let row = state.installation.revoke_key(&id, reach, actor, change.keeping(tell.clone())).await;
+        change.finish(row, tell)
     };
     caller.answer(revoke.await)
 }

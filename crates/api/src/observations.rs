@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use selfsame_rules::{
-    Actor, Event, IdentifierKind, Observation, Origin, Outcome, Policy, SeenIdentifier, Sequence,
+    Actor, Answer, Event, IdentifierKind, Observation, Origin, Outcome, Policy, SeenIdentifier, Sequence,
 };
-use selfsame_service::{AskError, Whom};
+use selfsame_service::{AskError, Order, Ordered, Person, Whom};
 use selfsame_store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 
-use crate::body::read_json;
+use crate::change::Change;
 use crate::door::{Caller, Identifies};
 use crate::event_body::RuleBody;
 use crate::identity_body::{CONTACTS, IdentityBody};
@@ -114,14 +114,21 @@ async fn create(
     caller: &Caller<Identifies>,
     state: &ApiState,
     request: Request,
-) -> Result<Json<ObservedBody>, Problem> {
-    let mut query = Query::of(request.uri());
+) -> Result<Response, Problem> {
+    let change =
+        Change::read(caller, state, "POST /v1/observations", request, Some(LENGTH_BYTES_MAX)).await?;
+    if let Some(before) = change.before()? {
+        return Ok(before);
+    }
+    let mut query = Query::of(&change.uri);
     let dry_run = query.take_flag("dryRun")?;
     query.end("`dryRun`")?;
-    let body = read_json(request, LENGTH_BYTES_MAX, state.settings.body_timeout, "a JSON object").await?;
-    let actor = caller.actor(&Actor::named("POST /v1/observations"));
-    let observation = observation(parse_object(&body)?, &caller.workspace().policy, actor)
+    let actor = caller.actor(&change.actor());
+    let observation = observation(parse_object(&change.body)?, &caller.workspace().policy, actor)
         .inspect_err(|_| state.metrics.refused.increment(1))?;
+    if change.once().is_some() {
+        return change.order(caller, Order::Observe(observation.into()), None, false, observed).await;
+    }
     let engine = caller.engine();
     let (answer, event) = if dry_run {
         engine.would_identify(observation).await?
@@ -135,7 +142,7 @@ async fn create(
         };
         (answer, event)
     };
-    let view = answer.identity.ok_or_else(Problem::nothing_links)?;
+    let view = answer.identity.as_ref().ok_or_else(Problem::nothing_links)?;
     let identity = match engine.person(&Whom::Contact(view.primary), None).await {
         Ok(person) => Some(IdentityBody::of(&person.register, person.primary, &Page::first(CONTACTS))),
         // A dry run of somebody new, or of a person who was erased this moment.
@@ -143,13 +150,27 @@ async fn create(
         Err(AskError::Store(error)) if dry_run => return Err(error.into()),
         Err(AskError::Store(error)) => return Err(stored_all_the_same(error).into()),
     };
-    Ok(Json(ObservedBody {
-        outcome: if answer.refused.is_some() { "refused" } else { word(event.as_ref()) },
-        rule: answer.refused.as_ref().map(RuleBody::of),
-        sequence: answer.event.map(|sequence| sequence.0),
-        dry_run,
-        identity,
-    }))
+    Ok(Json(ObservedBody::of(&answer, event.as_ref(), dry_run, identity)).into_response())
+}
+
+/// What is told of one that was carried out by itself.
+fn observed(ordered: &Ordered) -> Result<ObservedBody, Problem> {
+    let observed = ordered.observed.as_ref().ok_or_else(Problem::internal)?;
+    let Person { primary, register } = observed.person.as_ref().ok_or_else(Problem::nothing_links)?;
+    let identity = IdentityBody::of(register, *primary, &Page::first(CONTACTS));
+    Ok(ObservedBody::of(&observed.answer, ordered.event.as_ref(), false, Some(identity)))
+}
+
+impl ObservedBody {
+    fn of(answer: &Answer, event: Option<&Event>, dry_run: bool, identity: Option<IdentityBody>) -> Self {
+        Self {
+            outcome: if answer.refused.is_some() { "refused" } else { word(event) },
+            rule: answer.refused.as_ref().map(RuleBody::of),
+            sequence: answer.event.map(|sequence| sequence.0),
+            dry_run,
+            identity,
+        }
+    }
 }
 
 /// What is read after a commit can fail; nobody is to take that for a refusal of what was stored.

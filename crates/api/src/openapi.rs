@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
+use crate::change::describe_idempotency_keys;
 use crate::problem_table::describe_problems;
 
 /// What was seen at a checkout: an e-mail, a phone number, or both.
@@ -129,6 +130,7 @@ impl Modify for Keys {
 /// The description of the interface, as OpenAPI 3.1 has it.
 pub fn description() -> serde_json::Value {
     let mut description = serde_json::to_value(Description::openapi()).expect("a description is JSON");
+    describe_idempotency_keys(&mut description);
     describe_problems(&mut description);
     description
 }

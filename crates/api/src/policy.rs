@@ -6,11 +6,12 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
-use selfsame_rules::{Actor, ContactId, Refolding, Rule, Sequence};
+use selfsame_rules::{ContactId, Refolding, Rule, Sequence};
 use selfsame_service::{Order, Ordered};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::change::Change;
 use crate::door::{Administers, Caller, Reads};
 use crate::event_body::{EventBody, RuleBody, ids};
 use crate::policy_body::PolicyBody;
@@ -18,7 +19,6 @@ use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::router::ApiState;
 use crate::target::no_query;
-use crate::write_body::read_object;
 
 /// The longest policy.
 const LENGTH_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -96,10 +96,14 @@ pub(crate) async fn set_policy(
     request: Request,
 ) -> Response {
     let set = async {
-        let mut query = Query::of(request.uri());
+        let change = Change::read(&caller, &state, "PUT /v1/policy", request, Some(LENGTH_BYTES_MAX)).await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let mut query = Query::of(&change.uri);
         let refold = query.take_flag("refold")?;
         query.end("`refold`")?;
-        let set = order(&caller, &state, request, refold, false, "PUT /v1/policy").await?;
+        let set = order(&caller, &change, refold, false).await?;
         // From here on this replica reads values as it says; the others do within seconds.
         state.installation.read().await?;
         Ok(set)
@@ -121,30 +125,28 @@ pub(crate) async fn preview_policy(
 ) -> Response {
     let preview = async {
         no_query(request.uri())?;
-        order(&caller, &state, request, true, true, "POST /v1/policy/preview").await
+        let change = Change::read_trial(&state, "POST /v1/policy/preview", request, LENGTH_BYTES_MAX).await?;
+        order(&caller, &change, true, true).await
     };
     caller.answer(preview.await)
 }
 
 async fn order(
     caller: &Caller<Administers>,
-    state: &ApiState,
-    request: Request,
+    change: &Change,
     refold: bool,
     dry_run: bool,
-    route: &str,
-) -> Result<Json<PolicySetBody>, Problem> {
-    let body: PolicyBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
-    let policy = body.read()?;
-    let shown = PolicyBody::of(&policy);
-    let order = if refold { Order::Refold(policy) } else { Order::Govern(policy) };
-    let actor = caller.actor(&Actor::named(route));
-    let Ordered { event, refolding, .. } = caller.engine().correct(order, actor, None, dry_run).await?;
-    Ok(Json(PolicySetBody {
-        policy: shown,
-        event: event.as_ref().map(EventBody::of),
-        refolding: refolding.as_ref().map(refolding_body),
-    }))
+) -> Result<Response, Problem> {
+    let policy = change.object::<PolicyBody>()?.read()?;
+    let order = if refold { Order::Refold(policy.clone()) } else { Order::Govern(policy.clone()) };
+    let body = move |Ordered { event, refolding, .. }: &Ordered| {
+        Ok(PolicySetBody {
+            policy: PolicyBody::of(&policy),
+            event: event.as_ref().map(EventBody::of),
+            refolding: refolding.as_ref().map(refolding_body),
+        })
+    };
+    change.order(caller, order, None, dry_run, body).await
 }
 
 fn refolding_body(refolding: &Refolding) -> RefoldingBody {

@@ -38,6 +38,8 @@ pub(crate) struct Problem {
     pub(crate) reasons: Box<[&'static str]>,
     /// Fields of the answer that belong to this problem.
     pub(crate) headers: Box<[(HeaderName, HeaderValue)]>,
+    /// The request's, where it was needed before the answer is finished.
+    pub(crate) request_id: Option<RequestId>,
     /// For the log: the key that the request came with.
     pub(crate) key: Option<Arc<KnownKey>>,
     /// For the log, never for the caller.
@@ -74,6 +76,7 @@ impl Problem {
             retry_after_seconds: None,
             reasons: Box::default(),
             headers: Box::default(),
+            request_id: None,
             key: None,
             cause: None,
         }
@@ -260,6 +263,9 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
+        if let Some(request_id) = self.request_id {
+            response.extensions_mut().insert(request_id);
+        }
         response.extensions_mut().insert(self);
         response
     }

@@ -23,6 +23,8 @@ enum At {
     Contact,
     /// Those that change something.
     Change,
+    /// Those that can be marked to have their effect once.
+    Once,
     /// Those of that name.
     Of(&'static [&'static str]),
 }
@@ -34,7 +36,7 @@ const VALUES: &[&str] = &["find_identity_by_identifier", "create_observation"];
 const REASONS: &[&str] = &["split_identity", "merge_identities", "undo_event", "decide_review"];
 
 /// Status, code, and where.
-const CODES: [(u16, &str, At); 63] = [
+const CODES: [(u16, &str, At); 68] = [
     (400, "invalid_query", At::Key),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),
@@ -43,6 +45,8 @@ const CODES: [(u16, &str, At); 63] = [
         "invalid_path",
         At::Of(&["find_key", "revoke_key", "find_workspace", "rename_workspace", "erase_workspace"]),
     ),
+    (400, "invalid_idempotency_key", At::Once),
+    (400, "invalid_idempotency_key", At::Of(&["create_observations_batch"])),
     (400, "empty_body", At::Body),
     (400, "not_utf8", At::Json),
     (400, "malformed_json", At::Json),
@@ -94,11 +98,14 @@ const CODES: [(u16, &str, At); 63] = [
     (409, "name_taken", At::Of(&["create_key", "create_workspace", "rename_workspace"])),
     (409, "name_just_given_up", At::Of(&["create_workspace", "rename_workspace"])),
     (409, "default_stays", At::Of(&["rename_workspace", "erase_workspace"])),
+    (409, "idempotency_key_in_use", At::Once),
     (410, "contact_gone", At::Contact),
+    (410, "answer_erased", At::Once),
     (413, "body_too_large", At::Json),
     (415, "unsupported_media_type", At::Body),
     (415, "unsupported_encoding", At::Body),
     (422, "nothing_links", At::Of(&["create_identify", "create_observation"])),
+    (422, "idempotency_key_reused", At::Once),
     (429, "rate_limited", At::Key),
     (429, "too_many_at_once", At::Key),
     (500, "internal_error", At::Key),
@@ -169,6 +176,7 @@ impl At {
                     && (path.starts_with("/v1/identities") || path.starts_with("/v1/contacts"))
             }
             Self::Change => has_key && method != "get",
+            Self::Once => has_parameter("Idempotency-Key"),
             Self::Of(names) => names.iter().any(|name| operation["operationId"] == *name),
         }
     }

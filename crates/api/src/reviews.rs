@@ -12,13 +12,13 @@ use selfsame_store::Recalled;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::corrections::{CorrectedBody, correct, dry_run, reason, sequence};
+use crate::change::Change;
+use crate::corrections::{CorrectedBody, correct, reason, sequence};
 use crate::door::{Caller, Reads, Writes};
 use crate::event_body::{EventBody, RuleBody};
 use crate::page::{Page, PageQuery};
 use crate::problem::ProblemBody;
 use crate::router::ApiState;
-use crate::write_body::read_object;
 
 /// The longest body of a decision.
 const LENGTH_BYTES_MAX: usize = 16 * 1024;
@@ -119,15 +119,18 @@ pub(crate) async fn decide_review(
     request: Request,
 ) -> Response {
     let decide = async {
-        let (number, dry_run) = (sequence(&path)?, dry_run(request.uri())?);
-        let body: ReviewDecisionBody =
-            read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
+        let most = Some(LENGTH_BYTES_MAX);
+        let change = Change::read(&caller, &state, "POST /v1/reviews/{sequence}", request, most).await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let (number, body): (_, ReviewDecisionBody) = (sequence(&path)?, change.object()?);
         let judgement = match body.decision {
             DecisionBody::Merge => Judgement::Merge,
             DecisionBody::KeepApart => Judgement::KeepApart,
         };
         let order = Order::Review(number, judgement);
-        correct(&caller, order, reason(body.reason)?, dry_run, "POST /v1/reviews/{sequence}").await
+        correct(&caller, &change, order, reason(body.reason)?).await
     };
     caller.answer(decide.await)
 }

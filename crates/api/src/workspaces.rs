@@ -4,22 +4,21 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::header::LOCATION;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use selfsame_rules::{Actor, Name};
-use selfsame_service::Reach;
+use selfsame_rules::Name;
+use selfsame_service::{ActError, Reach};
 use selfsame_store::{WorkspaceKey, WorkspaceRow};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::change::{Change, Made};
 use crate::door::{Administers, Caller};
 use crate::page::{Page, PageQuery};
 use crate::problem::{Problem, ProblemBody};
 use crate::router::ApiState;
 use crate::target::{Target, no_query};
 use crate::times;
-use crate::write_body::read_object;
 
 /// The longest body that names a workspace.
 const LENGTH_BYTES_MAX: usize = 4 * 1024;
@@ -80,11 +79,20 @@ pub(crate) async fn create_workspace(
     let create = async {
         caller.needs_everything()?;
         no_query(request.uri())?;
-        let name = read_name(request, &state).await?;
-        let actor = caller.actor(&Actor::named("POST /v1/workspaces"));
-        let row = state.installation.create_workspace(name, actor).await?;
-        let location = [(LOCATION, format!("/v1/workspaces/{}", row.facts.name))];
-        Ok((StatusCode::CREATED, location, Json(workspace_body(&row))))
+        let change =
+            Change::read(&caller, &state, "POST /v1/workspaces", request, Some(LENGTH_BYTES_MAX)).await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let made = |row: &WorkspaceRow| Made {
+            status: StatusCode::CREATED,
+            location: Some(format!("/v1/workspaces/{}", row.facts.name)),
+            body: workspace_body(row),
+        };
+        let tell = move |done: &Result<WorkspaceRow, ActError>| done.as_ref().map(made).map_err(told);
+        let (name, actor) = (name(&change)?, caller.actor(&change.actor()));
+        let row = state.installation.create_workspace(name, actor, change.keeping(tell)).await;
+        change.finish(row, tell)
     };
     caller.answer(create.await)
 }
@@ -148,12 +156,16 @@ pub(crate) async fn rename_workspace(
 ) -> Response {
     let rename = async {
         caller.needs_everything()?;
-        let name = target.alone()?;
-        let new = read_name(request, &state).await?;
-        let actor = caller.actor(&Actor::named("PATCH /v1/workspaces/{name}"));
-        let workspace = named(&state, &name).await?;
-        let row = state.installation.rename_workspace(workspace, new, actor).await?;
-        Ok(Json(workspace_body(&row)))
+        let former = target.alone()?;
+        let most = Some(LENGTH_BYTES_MAX);
+        let change = Change::read(&caller, &state, "PATCH /v1/workspaces/{name}", request, most).await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
+        let (name, actor) = (name(&change)?, caller.actor(&change.actor()));
+        let workspace = named(&state, &former).await?;
+        let row = state.installation.rename_workspace(workspace, name, actor, change.keeping(tell)).await;
+        change.finish(row, tell)
     };
     caller.answer(rename.await)
 }
@@ -173,9 +185,14 @@ pub(crate) async fn erase_workspace(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
     target: Target,
+    request: Request,
 ) -> Response {
     let erase = async {
         caller.needs_everything()?;
+        let change = Change::read(&caller, &state, "DELETE /v1/workspaces/{name}", request, None).await?;
+        if let Some(before) = change.before()? {
+            return Ok(before);
+        }
         let (name, mut query) = target.with_query()?;
         let confirmed = query.take("confirm")?.is_some_and(|confirm| confirm == name);
         query.end("`confirm`")?;
@@ -185,15 +202,24 @@ pub(crate) async fn erase_workspace(
                 format!("Erasing can't be undone: repeat the name to confirm it, as `?confirm={name}`.");
             return Err(Problem::bad_request("not_confirmed", detail));
         }
-        let actor = caller.actor(&Actor::named("DELETE /v1/workspaces/{name}"));
-        let row = state.installation.erase_workspace(workspace, actor).await?;
-        Ok(Json(workspace_body(&row)))
+        let actor = caller.actor(&change.actor());
+        let row = state.installation.erase_workspace(workspace, actor, change.keeping(tell)).await;
+        change.finish(row, tell)
     };
     caller.answer(erase.await)
 }
 
-async fn read_name(request: Request, state: &ApiState) -> Result<Name, Problem> {
-    let body: NameBody = read_object(request, LENGTH_BYTES_MAX, state.settings.body_timeout).await?;
+/// What is told of a workspace that was changed.
+fn tell(done: &Result<WorkspaceRow, ActError>) -> Result<Made<WorkspaceBody>, Problem> {
+    done.as_ref().map(|row| Made::ok(workspace_body(row))).map_err(told)
+}
+
+fn told(error: &ActError) -> Problem {
+    error.clone().into()
+}
+
+fn name(change: &Change) -> Result<Name, Problem> {
+    let body: NameBody = change.object()?;
     Name::parse(&body.name)
         .map_err(|rule| Problem::bad_request("invalid_name", format!("`name` can't be used: {rule}.")))
 }

@@ -1,25 +1,10 @@
 //! The JSON object that a request under `/v1` writes with. A member that isn't known is refused: a misspelt `expiresAt`
 //! would make a key that never ends.
 
-use std::time::Duration;
-
-use axum::extract::Request;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
-use crate::body::read_json;
 use crate::problem::Problem;
-
-/// The object in a request's body.
-pub(crate) async fn read_object<T: DeserializeOwned>(
-    request: Request,
-    length_bytes_max: usize,
-    timeout: Duration,
-) -> Result<T, Problem> {
-    let body = read_json(request, length_bytes_max, timeout, "a JSON object").await?;
-    parse_object(&body)
-}
 
 /// The object that a body is.
 pub(crate) fn parse_object<'body, T: Deserialize<'body>>(body: &'body [u8]) -> Result<T, Problem> {
