@@ -150,7 +150,7 @@ async fn changes_are_read_as_they_were_decided(databases: &Databases) {
     assert_eq!((kinds, scanned.counts), (vec!["keyChanged"; 2], Counts::default()));
 
     // What is to change nothing changes nothing.
-    let nothing = store.administer(DEFAULT, Box::new(|_| None)).await.unwrap();
+    let nothing = store.administer(DEFAULT, None, Box::new(|_| None.into())).await.unwrap().now();
     assert_eq!(nothing, None);
     assert_eq!(make_workspace(&*store, "shop", 9).await.unwrap(), None);
     assert_eq!(revoke_key(&*store, DEFAULT, "a", 9).await.unwrap(), None);
@@ -272,7 +272,7 @@ async fn a_decision_that_panics_changes_nothing(databases: &Databases) {
     let database = databases.empty().await;
     let store = database.open().await;
     let before = store.access().await.unwrap();
-    let panicked = store.administer(DEFAULT, Box::new(|_| panic!("as planted"))).await;
+    let panicked = store.administer(DEFAULT, None, Box::new(|_| panic!("as planted"))).await;
     assert!(matches!(panicked, Err(StoreError::Failed(_))), "{panicked:?}");
     assert_eq!(store.access().await.unwrap(), before);
     assert!(make_workspace(&*store, "shop", 1).await.unwrap().is_some());

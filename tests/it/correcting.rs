@@ -66,7 +66,7 @@ impl Played {
         self.clock.set(at);
         let (register, log, asked) = (&self.register, &self.log, self.asked(at));
         let wanted = match &order {
-            Order::Split(contacts) => split(register, contacts, &asked),
+            Order::Split(of, contacts) => split(register, *of, contacts, &asked),
             Order::Undo(event) => undo(register, log, *event, &asked),
             Order::Join(contacts) => join(register, contacts, &asked),
             Order::Review(number, judgement) => review(register, *number, *judgement, &asked),
@@ -78,6 +78,7 @@ impl Played {
                 assert_eq!(ordered.event, event);
                 return event.into_iter().for_each(|event| self.take(event));
             }
+            Order::Observe(seen) => unreachable!("{seen:?} is observed with the others"),
             Order::Erase(_) => return self.erase(order).await,
         };
         let by = || Actor::named("test");
@@ -260,8 +261,8 @@ fn order(random: &mut Random, played: &Played) -> Order {
     let mut contact = || ContactId(1 + below(random, last_contact));
     let (one, other) = (contact(), contact());
     match random.below(9) {
-        0 => Order::Split(vec![one]),
-        1 => Order::Split(vec![one, other]),
+        0 => Order::Split(one, vec![one]),
+        1 => Order::Split(one, vec![one, other]),
         2 | 3 => Order::Undo(Sequence(1 + below(random, last_event))),
         4 => Order::Join(vec![one, other]),
         5 => {

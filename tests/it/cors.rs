@@ -52,7 +52,7 @@ async fn a_page_of_a_listed_origin_may_ask_and_read_also_refusals() {
     assert_eq!(
         allowances(&reply.headers),
         [
-            "access-control-allow-headers: authorization,content-type,selfsame-workspace",
+            "access-control-allow-headers: authorization,content-type,idempotency-key,selfsame-workspace",
             "access-control-allow-methods: POST",
             "access-control-allow-origin: https://shop.example",
             "access-control-max-age: 600",
@@ -65,7 +65,7 @@ async fn a_page_of_a_listed_origin_may_ask_and_read_also_refusals() {
         allowances(&reply.headers),
         [
             "access-control-allow-origin: https://shop.example",
-            "access-control-expose-headers: x-request-id,retry-after,ratelimit,ratelimit-policy,location",
+            "access-control-expose-headers: x-request-id,retry-after,ratelimit,ratelimit-policy,location,idempotent-replayed",
         ]
     );
     assert_eq!(preflight(&mut client, OURS, "/nowhere").await.status.as_u16(), 404);

@@ -116,6 +116,7 @@ impl World {
         };
         let ask = Ask {
             method: attack.method,
+            once: None,
             path: &attack.path,
             key: Some(&key),
             workspace: attack.workspace.as_deref(),

@@ -152,6 +152,9 @@ async fn use_everything(url: &str) {
         EngineSettings::default(),
     );
     corrections::use_everything(&engine).await;
+    assert!(
+        store.forget_answers(WorkspaceKey::DEFAULT, Timestamp::from_milliseconds(i64::MAX)).await.unwrap()
+    );
     store.close().await.unwrap();
     examine(&settings(url)).await.unwrap();
     let distributed = PostgresStore::distribute(&settings(url)).await;
@@ -210,6 +213,7 @@ async fn citus_is_told_what_to_distribute_and_nothing_else_is_asked_to() {
     SELECT create_distributed_table('selfsame.event_contacts', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.event_contacts'::regclass);
     SELECT create_distributed_table('selfsame.kept_apart', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.kept_apart'::regclass);
     SELECT create_distributed_table('selfsame.refusals', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.refusals'::regclass);
+    SELECT create_distributed_table('selfsame.answers', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.answers'::regclass);
     ");
     assert!(err.contains("pending"), "{err}");
     let (code, out, err) = run(&url, &["migrate", "--citus"]);

@@ -6,16 +6,27 @@ use selfsame_rules::{
     WorkspaceFacts,
 };
 use selfsame_store::{
-    Access, AccessChange, AccessEffect, KeyDigest, KeyRow, Store, StoreError, WorkspaceKey, WorkspaceRow,
+    Access, AccessChange, AccessEffect, Carried, KeyDigest, KeyRow, Store, StoreError, WorkspaceKey,
+    WorkspaceRow,
 };
 
 /// What became of it; nothing where nothing was to change.
 pub type Administered = Result<Option<AccessChange>, StoreError>;
 
+/// What the decision comes to, carried out.
+async fn administer(
+    store: &dyn Store,
+    workspace: WorkspaceKey,
+    mut decision: impl FnMut(&Access) -> Option<AccessChange> + Send + 'static,
+) -> Administered {
+    let decision = Box::new(move |access: &Access| decision(access).into());
+    store.administer(workspace, None, decision).await.map(Carried::now)
+}
+
 /// A new workspace, unless one is called so.
 pub async fn make_workspace(store: &dyn Store, name: &str, at: i64) -> Administered {
     let (name, at) = (named(name), Timestamp::from_milliseconds(at));
-    let decision = Box::new(move |access: &Access| {
+    let decision = move |access: &Access| {
         let taken = |row: &WorkspaceFacts| row.erased_at.is_none() && row.name == name;
         if access.workspaces.iter().any(|row| taken(&row.facts)) {
             return None;
@@ -26,8 +37,8 @@ pub async fn make_workspace(store: &dyn Store, name: &str, at: i64) -> Administe
         let outcome = workspace_changed(None, &facts);
         let event = event(Head::EMPTY, at, outcome);
         Some(AccessChange { workspace, event, effect: AccessEffect::WorkspaceMade(facts) })
-    });
-    store.administer(WorkspaceKey::DEFAULT, decision).await
+    };
+    administer(store, WorkspaceKey::DEFAULT, decision).await
 }
 
 pub async fn rename_workspace(
@@ -58,7 +69,7 @@ async fn change_workspace(
     change: impl Fn(&WorkspaceFacts) -> WorkspaceFacts + Send + 'static,
     effect: impl Fn(&WorkspaceRow, WorkspaceFacts) -> AccessEffect + Send + 'static,
 ) -> Administered {
-    let decision = Box::new(move |access: &Access| {
+    let decision = move |access: &Access| {
         let row = access.workspace(workspace)?;
         let after = change(&row.facts);
         if after == row.facts {
@@ -67,8 +78,8 @@ async fn change_workspace(
         let outcome = workspace_changed(Some(row.facts.clone()), &after);
         let event = event(row.head, Timestamp::from_milliseconds(at), outcome);
         Some(AccessChange { workspace, event, effect: effect(row, after) })
-    });
-    store.administer(workspace, decision).await
+    };
+    administer(store, workspace, decision).await
 }
 
 /// A key with something in every column.
@@ -88,7 +99,7 @@ pub fn key(id: &str, at: i64) -> KeyFacts {
 /// That key, unless one has its id.
 pub async fn make_key(store: &dyn Store, workspace: WorkspaceKey, facts: &KeyFacts) -> Administered {
     let facts = facts.clone();
-    let decision = Box::new(move |access: &Access| {
+    let decision = move |access: &Access| {
         if access.keys.iter().any(|row| row.facts.id == facts.id) {
             return None;
         }
@@ -97,8 +108,8 @@ pub async fn make_key(store: &dyn Store, workspace: WorkspaceKey, facts: &KeyFac
         let event = event(head, facts.created_at, Outcome::KeyChanged(Box::new(changed)));
         let key = KeyRow { workspace, facts: facts.clone(), digest: digest(&facts.id) };
         Some(AccessChange { workspace, event, effect: AccessEffect::KeyMade(key) })
-    });
-    store.administer(workspace, decision).await
+    };
+    administer(store, workspace, decision).await
 }
 
 /// The digest of the key with that id: another one for each.
@@ -113,7 +124,7 @@ pub fn digest(id: &str) -> KeyDigest {
 /// Revokes the key, unless it is.
 pub async fn revoke_key(store: &dyn Store, workspace: WorkspaceKey, id: &str, at: i64) -> Administered {
     let (id, at): (Box<str>, _) = (id.into(), Timestamp::from_milliseconds(at));
-    let decision = Box::new(move |access: &Access| {
+    let decision = move |access: &Access| {
         let row = access.keys.iter().find(|row| row.facts.id == id)?;
         if row.facts.revoked_at.is_some() {
             return None;
@@ -123,8 +134,8 @@ pub async fn revoke_key(store: &dyn Store, workspace: WorkspaceKey, id: &str, at
         let changed = Changed { before: Some(row.facts.clone()), after: after.clone() };
         let event = event(head, at, Outcome::KeyChanged(Box::new(changed)));
         Some(AccessChange { workspace, event, effect: AccessEffect::KeyEnded(after) })
-    });
-    store.administer(workspace, decision).await
+    };
+    administer(store, workspace, decision).await
 }
 
 fn workspace_changed(before: Option<WorkspaceFacts>, after: &WorkspaceFacts) -> Outcome {

@@ -26,6 +26,8 @@ pub struct Ask<'request> {
     /// Sent as a bearer's.
     pub key: Option<&'request str>,
     pub workspace: Option<&'request str>,
+    /// Sent as its `Idempotency-Key`.
+    pub once: Option<&'request str>,
     /// JSON; lines of it where the path is that of a batch.
     pub body: Option<&'request str>,
 }
@@ -42,6 +44,10 @@ impl<'request> Ask<'request> {
 
     pub fn workspace(self, workspace: &'request str) -> Self {
         Self { workspace: Some(workspace), ..self }
+    }
+
+    pub fn once(self, once: &'request str) -> Self {
+        Self { once: Some(once), ..self }
     }
 
     pub fn body(self, body: &'request str) -> Self {
@@ -109,8 +115,13 @@ impl Client {
         self.sender.send_request(request).await.map_err(|_| NoReply)
     }
 
-    /// Sends any request, and waits for the whole answer.
+    /// Sends any request, and waits for the whole answer, which a server that goes on gives.
     pub async fn ask(&mut self, ask: Ask<'_>) -> Reply {
+        self.try_ask(ask).await.expect("the server answers")
+    }
+
+    /// Sends any request, and waits for the whole answer.
+    pub async fn try_ask(&mut self, ask: Ask<'_>) -> Result<Reply, NoReply> {
         let mut request = Request::builder().method(ask.method).uri(ask.path).header(HOST, "localhost");
         if let Some(key) = ask.key {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
@@ -118,13 +129,16 @@ impl Client {
         if let Some(workspace) = ask.workspace {
             request = request.header("selfsame-workspace", workspace);
         }
+        if let Some(once) = ask.once {
+            request = request.header("idempotency-key", once);
+        }
         if ask.body.is_some() {
             let lines = ask.path.ends_with("/batch");
             let content_type = if lines { "application/x-ndjson" } else { "application/json" };
             request = request.header(CONTENT_TYPE, content_type);
         }
         let body = Full::new(Bytes::from(ask.body.unwrap_or_default().to_owned()));
-        self.send(request.body(body).expect("a plain request")).await.expect("the server answers")
+        self.send(request.body(body).expect("a plain request")).await
     }
 
     /// `POST /identify` with any body, as JSON by its type.

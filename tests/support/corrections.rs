@@ -2,9 +2,10 @@
 
 use selfsame_rules::{
     Actor, ContactId, Event, Identifier, IdentifierKind, Judgement, Moment, Observation, Policy,
-    PolicyDocument, SeenIdentifier, Sequence,
+    PolicyDocument, SeenIdentifier, Sequence, Timestamp,
 };
-use selfsame_service::{Engine, Order, Ordered, Whom};
+use selfsame_service::{CorrectError, Engine, Erased, Order, Ordered, Repeatable, Whom};
+use selfsame_store::{KeptAnswer, Once, WorkspaceKey};
 
 /// Lets an engine, whose workspace may hold contacts already, correct and tell all that it can.
 ///
@@ -32,7 +33,7 @@ pub async fn use_everything(engine: &Engine) {
     order(engine, Order::Undo(last.sequence)).await;
     let parted = last.outcome.contact().expect("it attached one").id;
     order(engine, Order::Join(vec![third, parted])).await;
-    order(engine, Order::Split(vec![parted])).await;
+    order(engine, Order::Split(third, vec![parted])).await;
     order(engine, Order::Delete(parted)).await;
 
     for whom in [Whom::Contact(third), Whom::Identifier(phone("333"))] {
@@ -42,9 +43,25 @@ pub async fn use_everything(engine: &Engine) {
     engine.history(third).await.expect("it can be read");
     engine.why(one, other).await.expect("it can be read");
 
-    let erased = order(engine, Order::Erase(one)).await;
-    assert!(erased.receipt.expect("an erasure has one").events > 0);
+    erase(engine, one).await;
     govern(engine, Order::Refold(Policy::default())).await;
+}
+
+/// Erases a person twice by the same request: the second time, the answer is what was kept.
+async fn erase(engine: &Engine, whom: ContactId) {
+    let once =
+        Once::new(WorkspaceKey::DEFAULT, "DELETE", "a key", ["a request"], Timestamp::from_milliseconds(1));
+    let answer = |erased: &Result<Erased, CorrectError>| {
+        let verified = erased.as_ref().is_ok_and(|erased| erased.verified.is_some());
+        Some(KeptAnswer { status: 200, location: None, body: Some(format!("{verified}").into()) })
+    };
+    let by = || Actor::named("test");
+    let erased = engine.erase_once(whom, by(), once.clone(), answer).await.expect("there is such a person");
+    assert!(erased.now().expect("it was not asked for before").receipt.events > 0);
+    let kept = engine.kept(&once).await.expect("it can be read").expect("it is kept");
+    assert_eq!(kept.answer.body.as_deref(), Some("true"), "what was verified, too");
+    let again = engine.erase_once(whom, by(), once, answer).await.expect("it was asked for before");
+    assert!(matches!(again, Repeatable::Before(before) if before == kept));
 }
 
 async fn seen(engine: &Engine, identifiers: &[(&str, &str)]) -> ContactId {

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use selfsame_rules::{Identifier, Identities, Neighbourhood, Observation, Outcome, Plan};
+use selfsame_rules::{Identifier, Identities, Neighbourhood, Observation, Outcome, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Corrected, CorrectionDecision, Decision, Look, Recall, Recalled,
-    Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
+    Look, Once, Recall, Recalled, Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 
@@ -167,9 +167,22 @@ impl Store for FaultyStore {
         &self,
         workspace: WorkspaceKey,
         recall: Recall,
+        once: Option<Once>,
         decision: CorrectionDecision,
-    ) -> Result<Option<Corrected>, StoreError> {
-        self.inner.correct(workspace, recall, decision).await
+    ) -> Result<Carried<Corrected>, StoreError> {
+        self.inner.correct(workspace, recall, once, decision).await
+    }
+
+    async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
+        self.inner.kept(once).await
+    }
+
+    async fn keep_instead(&self, once: &Once, answer: KeptAnswer) -> Result<(), StoreError> {
+        self.inner.keep_instead(once, answer).await
+    }
+
+    async fn forget_answers(&self, workspace: WorkspaceKey, since: Timestamp) -> Result<bool, StoreError> {
+        self.inner.forget_answers(workspace, since).await
     }
 
     async fn access(&self) -> Result<Access, StoreError> {
@@ -186,9 +199,10 @@ impl Store for FaultyStore {
     async fn administer(
         &self,
         workspace: WorkspaceKey,
+        once: Option<Once>,
         decision: AccessDecision,
-    ) -> Result<Option<AccessChange>, StoreError> {
-        self.inner.administer(workspace, decision).await
+    ) -> Result<Carried<AccessChange>, StoreError> {
+        self.inner.administer(workspace, once, decision).await
     }
 
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {
