@@ -43,6 +43,6 @@ pub use questions::{AskError, Person, Whom};
 pub use readiness::{Readiness, Reason};
 pub use record::{PersonalEvent, PersonalEvidence, PersonalRecord, PersonalValue};
 pub use remnants::{Remnant, RemnantPart, Remnants};
-pub use repeat::{Keeping, Repeatable};
+pub use repeat::{Answering, Keeping, Repeatable};
 pub use seldom::Seldom;
 pub use snapshot::{KnownKey, Snapshot, Workspace};

@@ -2,12 +2,15 @@
 
 use selfsame_store::{Kept, KeptAnswer, Once};
 
+/// The answer to what came of a request; `None` for one that a repeat isn't to get: a repeat is carried out anew.
+pub type Answering<T> = Box<dyn Fn(&T) -> Option<KeptAnswer> + Send>;
+
 /// How a request's answer is kept: `T` is what came of it.
 pub struct Keeping<T> {
     /// By what the request is known when it comes again.
     pub once: Once,
-    /// The answer to what came of it; `None` for one that a repeat isn't to get: a repeat is carried out anew.
-    pub answer: Box<dyn Fn(&T) -> Option<KeptAnswer> + Send>,
+    /// What is kept.
+    pub answer: Answering<T>,
 }
 
 /// What came of a request that may be a repeat.
