@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use selfsame_rules::Actor;
-use selfsame_service::{CorrectError, Keeping, Order, Ordered, Repeatable};
+use selfsame_service::{CorrectError, Keeping, Order, Ordered, Reach, Repeatable};
 use selfsame_store::{Kept, KeptAnswer, Once, WorkspaceKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -215,7 +215,7 @@ impl Change {
             Err(error) => Err(error),
         };
         // What is kept names this request.
-        let known = |problem| Problem { request_id: Some(self.request_id), ..problem };
+        let known = |problem| Problem { request_id: Some(self.request_id.into()), ..problem };
         let Made { status, location, body } = tell(&done).map_err(known)?;
         let mut response = (status, Json(body)).into_response();
         if let Some(location) = location {
@@ -256,8 +256,8 @@ impl<N> Caller<N> {
     fn keeps_answers_in(&self, route: &str) -> WorkspaceKey {
         let administers = [" /v1/keys", " /v1/workspaces"].iter().any(|path| route.contains(path));
         match self.reach() {
-            selfsame_service::Reach::Everything if administers => WorkspaceKey::DEFAULT,
-            _ => self.workspace().key,
+            Reach::Everything if administers => WorkspaceKey::DEFAULT,
+            Reach::Everything | Reach::Workspace(_) => self.workspace().key,
         }
     }
 }

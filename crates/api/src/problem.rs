@@ -39,7 +39,7 @@ pub(crate) struct Problem {
     /// Fields of the answer that belong to this problem.
     pub(crate) headers: Box<[(HeaderName, HeaderValue)]>,
     /// The request's, where it was needed before the answer is finished.
-    pub(crate) request_id: Option<RequestId>,
+    pub(crate) request_id: Option<Box<RequestId>>,
     /// For the log: the key that the request came with.
     pub(crate) key: Option<Arc<KnownKey>>,
     /// For the log, never for the caller.
@@ -263,8 +263,8 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
-        if let Some(request_id) = self.request_id {
-            response.extensions_mut().insert(request_id);
+        if let Some(request_id) = &self.request_id {
+            response.extensions_mut().insert(**request_id);
         }
         response.extensions_mut().insert(self);
         response
