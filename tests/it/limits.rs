@@ -82,6 +82,28 @@ async fn a_body_of_64_kib_is_answered_and_one_byte_more_is_refused() {
 }
 
 #[tokio::test]
+async fn a_policy_of_two_mebibytes_is_read_whole_and_one_byte_more_is_refused() {
+    let (_folder, server) = start(patient()).await;
+    let put = |headers: &str, body: &str| post(headers, body).replace("POST /identify", "PUT /v1/policy");
+    let close = "transfer-encoding: chunked\r\nconnection: close";
+    for (length_bytes, ending, status, code) in [
+        (2 * 1024 * 1024, "}", "200 OK", None),
+        // What stands behind the first mebibyte is read, too.
+        (2 * 1024 * 1024, "}}", "400 Bad Request", Some("malformed_json")),
+        (2 * 1024 * 1024 + 1, "}", "413 Payload Too Large", Some("body_too_large")),
+        (3_000_000, "}", "413 Payload Too Large", Some("body_too_large")),
+    ] {
+        let body = format!("{{{}{ending}", " ".repeat(length_bytes - 1 - ending.len()));
+        let announced = format!("content-length: {length_bytes}\r\nconnection: close");
+        for request in [put(&announced, &body), put(close, &chunked(&body, 60_000))] {
+            let answer = exchange(server.address, request).await;
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")), "{length_bytes}: {answer}");
+            code.into_iter().for_each(|code| assert_problem(&answer, status, code));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_is_announced_as_huge_is_refused_before_it_is_sent() {
     let (_folder, server) = start(patient()).await;
     let mut connection = RawConnection::open(server.address).await;

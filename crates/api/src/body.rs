@@ -12,8 +12,13 @@ use http_body_util::BodyExt;
 use crate::problem::Problem;
 
 /// A client that sends a little too much is read to the end, so that it sees the answer instead of a reset
-/// connection; one that sends more than this is cut off.
-const OVERLONG_READ_BYTES_MAX: usize = 1024 * 1024;
+/// connection; one that sends more than the next whole number of these beyond what it may is cut off.
+const OVERLONG_READ_BYTES: usize = 1024 * 1024;
+
+/// How much is read of a body that may have so many bytes.
+fn read_bytes_max(length_bytes_max: usize) -> usize {
+    (length_bytes_max / OVERLONG_READ_BYTES + 1) * OVERLONG_READ_BYTES
+}
 
 /// A JSON body of at most `length_bytes_max`, sent within `timeout`. What it holds may still be no JSON; if it is empty,
 /// the client is told what is `wanted`.
@@ -25,7 +30,7 @@ pub(crate) async fn read_json(
 ) -> Result<Bytes, Problem> {
     let (parts, body) = request.into_parts();
     let announced = announced_length(&parts.headers);
-    if announced.is_some_and(|length| length > OVERLONG_READ_BYTES_MAX) {
+    if announced.is_some_and(|length| length > read_bytes_max(length_bytes_max)) {
         return Err(too_large(length_bytes_max));
     }
     check_encoding(&parts.headers)?;
@@ -57,7 +62,7 @@ async fn read(mut body: Body, length_bytes_max: usize) -> Result<Bytes, Problem>
     let mut bytes = BytesMut::from(first);
     while let Some(data) = next_data(&mut body).await? {
         length_bytes += data.len();
-        if length_bytes > OVERLONG_READ_BYTES_MAX {
+        if length_bytes > read_bytes_max(length_bytes_max) {
             break;
         }
         if length_bytes <= length_bytes_max {
