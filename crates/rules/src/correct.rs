@@ -43,8 +43,8 @@ pub enum Correcting {
     /// A contact that was deleted, or whose identity has no live contact.
     #[error("contact {0} was deleted")]
     Gone(ContactId),
-    /// Contacts of several identities.
-    #[error("contact {0} is of another identity than those named before it; name contacts of one")]
+    /// A contact that isn't of the identity.
+    #[error("contact {0} is not of that identity; name contacts of it")]
     OfAnother(ContactId),
     /// No live contact would be left on one side.
     #[error("name some of an identity's live contacts, and not all of them")]
