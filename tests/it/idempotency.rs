@@ -181,8 +181,13 @@ async fn erasing_takes_what_is_kept(databases: Databases) {
     assert!(receipt.json()["verified"].is_object(), "{}", receipt.text());
     // The repeat has what was verified, too.
     assert_eq!(send(&mut shop, &erase, Some("erase")).await.body, receipt.body);
-    let gone = send(&mut shop, &ada, Some("ada")).await;
-    assert_eq!(code(&gone), (410, "answer_erased".to_owned()));
+    // Whatever is sent with it: what the request was can't be guessed any more.
+    for request in [&ada, &observation("guess@shop.example", "1")] {
+        let gone = send(&mut shop, request, Some("ada")).await;
+        assert_eq!(code(&gone), (410, "answer_erased".to_owned()));
+    }
+    let digests = shop.database.texts("SELECT request_digest FROM answers WHERE body IS NULL").await;
+    assert_eq!(digests, [""]);
     // Others' answers stay.
     assert_eq!(send(&mut shop, &observation("ben@shop.example", "3"), Some("ben")).await.body, ben.body);
     let kept = shop.database.texts("SELECT coalesce(body, 'none') FROM answers").await;
@@ -221,6 +226,19 @@ async fn a_new_key_is_shown_again_and_stands_nowhere() {
         let bytes = std::fs::read(file.expect("it is there").path()).expect("it can be read");
         assert!(!bytes.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()));
     }
+}
+
+#[tokio::test]
+async fn a_new_key_is_shown_again_to_nobody_who_may_know_of_less() {
+    let mut shop = Shop::open(&Databases::Sqlite).await;
+    let body = json!({ "name": "every", "scopes": ["admin"], "everyWorkspace": true });
+    let request = ("POST", "/v1/keys", body.clone());
+    assert_eq!(send(&mut shop, &request, Some(KEY)).await.status, 201);
+    let lesser = shop.key(json!({ "name": "lesser", "scopes": ["admin"] })).await;
+    let body = body.to_string();
+    let ask = Ask::new("POST", "/v1/keys").key(&lesser).once(KEY).body(&body);
+    assert_eq!(code(&shop.client.ask(ask).await), (422, "idempotency_key_reused".to_owned()));
+    shop.server.drain().await;
 }
 
 #[tokio::test]

@@ -79,11 +79,11 @@ impl Change {
         let mut change = Self::of(uri, body, route, key);
         let wanted = Query::of(&change.uri).take_flag("dryRun").is_ok_and(|dry_run| !dry_run);
         if let Some(key) = change.key.as_deref().filter(|_| wanted) {
-            let about = caller.workspace().key;
+            let (home, reach) = caller.keeps_answers_in(route);
+            let about = caller.workspace().key.0.to_le_bytes();
             let query = change.uri.query().unwrap_or_default();
-            let parts =
-                [change.uri.path().as_bytes(), query.as_bytes(), &about.0.to_le_bytes(), &change.body];
-            let once = Once::new(caller.keeps_answers_in(route), route, key, parts, state.installation.now());
+            let parts = [change.uri.path().as_bytes(), query.as_bytes(), &about, reach, &change.body];
+            let once = Once::new(home, route, key, parts, state.installation.now());
             change._flight = Some(state.in_flight.begin(&once).ok_or_else(in_use)?);
             change.kept = state.installation.kept(&once).await?;
             change.once = Some(once);
@@ -226,16 +226,16 @@ impl Change {
 
     /// An answer that is kept, as it was given before.
     fn replay(&self, kept: &Kept) -> Result<Response, Problem> {
-        if self.once.as_ref().is_none_or(|once| *once.request() != *kept.request) {
-            let detail = "Another request to this path was sent with that `Idempotency-Key`, and nothing was done; use a new \
-                          key for each request that isn't a repeat.";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail));
-        }
         let Some(body) = kept.answer.body.as_deref() else {
             let detail = "The request was carried out before, and somebody in its answer was erased since; ask for what is \
                           there now.";
             return Err(Problem::new(StatusCode::GONE, "answer_erased", detail));
         };
+        if self.once.as_ref().is_none_or(|once| *once.request() != *kept.request) {
+            let detail = "Another request to this path was sent with that `Idempotency-Key`, and nothing was done; use a new \
+                          key for each request that isn't a repeat.";
+            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail));
+        }
         let body = if let Some(seal) = &self.seal { seal.open(body)? } else { body.to_owned() };
         let status = StatusCode::from_u16(kept.answer.status).map_err(|_| Problem::internal())?;
         let sort = if status.is_success() { "application/json" } else { "application/problem+json" };
@@ -251,13 +251,14 @@ impl Change {
 }
 
 impl<N> Caller<N> {
-    /// The workspace with whose rows the answers of a route are kept. Those of keys and workspaces, which a request may make or
-    /// erase, are kept where the caller is at home.
-    fn keeps_answers_in(&self, route: &str) -> WorkspaceKey {
+    /// The workspace with whose rows the answers of a route are kept, and who may be told one again. Those of keys and workspaces,
+    /// which a request may make or erase, are kept where the caller is at home, and told to nobody who may know of less.
+    fn keeps_answers_in(&self, route: &str) -> (WorkspaceKey, &'static [u8]) {
         let administers = [" /v1/keys", " /v1/workspaces"].iter().any(|path| route.contains(path));
         match self.reach() {
-            Reach::Everything if administers => WorkspaceKey::DEFAULT,
-            Reach::Everything | Reach::Workspace(_) => self.workspace().key,
+            Reach::Everything if administers => (WorkspaceKey::DEFAULT, b"everything"),
+            Reach::Workspace(_) if administers => (self.workspace().key, b"one workspace"),
+            Reach::Everything | Reach::Workspace(_) => (self.workspace().key, b""),
         }
     }
 }

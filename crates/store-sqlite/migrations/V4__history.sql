@@ -58,7 +58,7 @@ CREATE TABLE answers (
     workspace      INTEGER NOT NULL,
     route          TEXT    NOT NULL,                -- POST /v1/events/{sequence}/undo
     key_digest     TEXT    NOT NULL,                -- SHA-256 of the sender's key, in hexadecimal digits
-    request_digest TEXT    NOT NULL,                -- SHA-256 of the rest of the request
+    request_digest TEXT    NOT NULL,                -- SHA-256 of the rest of the request; empty with no body
     status         INTEGER NOT NULL,
     location       TEXT,
     body           TEXT,                            -- null since somebody in it was erased

@@ -115,7 +115,7 @@ impl fmt::Debug for KeptAnswer {
 /// What is kept under a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// [`Once::request`] of the request that was answered so.
+    /// [`Once::request`] of the request that was answered so; empty once the body is taken.
     pub request: Box<str>,
     /// What it was answered.
     pub answer: KeptAnswer,

@@ -14,8 +14,8 @@ pub(crate) const KEEP: &str = "INSERT INTO selfsame.answers
 pub(crate) const KEEP_INSTEAD: &str = "UPDATE selfsame.answers SET status = $5, location = $6, body = $7
     WHERE workspace = $1 AND route = $2 AND key_digest = $3 AND request_digest = $4 AND body IS NOT NULL";
 
-/// Takes the bodies in which one of the texts ($2) stands.
-pub(crate) const TAKE_BODIES: &str = "UPDATE selfsame.answers SET body = NULL
+/// Takes the bodies in which one of the texts ($2) stands, and what their requests could be guessed by.
+pub(crate) const TAKE_BODIES: &str = "UPDATE selfsame.answers SET body = NULL, request_digest = ''
     WHERE workspace = $1 AND body IS NOT NULL
         AND EXISTS (SELECT 1 FROM unnest($2::text[]) AS gone (text) WHERE strpos(answers.body, gone.text) > 0)";
 
