@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use selfsame_rules::Actor;
-use selfsame_service::{CorrectError, Keeping, Order, Ordered, Reach, Repeatable};
+use selfsame_service::{CorrectError, Flight, Keeping, Order, Ordered, Reach, Repeatable};
 use selfsame_store::{Kept, KeptAnswer, Once, WorkspaceKey};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 
 use crate::body::read_json;
 use crate::door::Caller;
-use crate::in_flight::Flight;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::request_id::RequestId;
@@ -84,7 +83,7 @@ impl Change {
             let query = change.uri.query().unwrap_or_default();
             let parts = [change.uri.path().as_bytes(), query.as_bytes(), &about, reach, &change.body];
             let once = Once::new(home, route, key, parts, state.installation.now());
-            change._flight = Some(state.in_flight.begin(&once).ok_or_else(in_use)?);
+            change._flight = Some(state.installation.begin(&once).ok_or_else(in_use)?);
             change.kept = state.installation.kept(&once).await?;
             change.once = Some(once);
         }

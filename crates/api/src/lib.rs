@@ -30,7 +30,6 @@ mod heartbeat;
 mod identify;
 mod identities;
 mod identity_body;
-mod in_flight;
 mod international;
 mod jobs;
 mod keys;

@@ -20,7 +20,6 @@ use crate::health::{find_health, find_readiness};
 use crate::heartbeat::find_heartbeat;
 use crate::identify::create_identify;
 use crate::identities::{explain_identity, find_identity, find_identity_by_identifier, list_identity_events};
-use crate::in_flight::InFlight;
 use crate::keys::{create_key, find_current_key, find_key, list_keys, revoke_key};
 use crate::measurements::{Measurements, find_metrics};
 use crate::metrics::RequestMetrics;
@@ -65,7 +64,6 @@ pub struct Api {
 pub(crate) struct ApiState {
     pub(crate) installation: Installation,
     pub(crate) strangers: Strangers,
-    pub(crate) in_flight: InFlight,
     pub(crate) settings: ApiSettings,
     pub(crate) started: Instant,
     pub(crate) metrics: Arc<RequestMetrics>,
@@ -113,7 +111,6 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         installation,
         settings,
         strangers: Strangers::default(),
-        in_flight: InFlight::default(),
         started: Instant::now(),
         metrics: Arc::clone(&metrics),
         ending: Arc::clone(&ending),

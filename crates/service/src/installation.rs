@@ -16,6 +16,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::time::timeout;
 
 use crate::engine::EngineParts;
+use crate::in_flight::{Flight, InFlight};
 use crate::metrics::WorkspaceMetrics;
 use crate::snapshot::Snapshot;
 use crate::{Clock, Engine, EngineSettings, Readiness, Seldom, Workspace};
@@ -44,6 +45,7 @@ struct Inner {
     /// Held while the access is read, so that what was read later is shown later.
     reading: Mutex<()>,
     metrics: WorkspaceMetrics,
+    in_flight: InFlight,
     unread: Seldom,
 }
 
@@ -94,6 +96,7 @@ impl Installation {
             snapshot: watch::Sender::new(Arc::new(snapshot)),
             reading: Mutex::new(()),
             metrics,
+            in_flight: InFlight::default(),
             unread: Seldom::default(),
         }));
         tokio::spawn(keep_reading(Arc::downgrade(&installation.0)));
@@ -195,6 +198,11 @@ impl Installation {
             tracing::warn!(%error, "a change of keys or workspaces is stored, and will be seen in a moment");
         }
         Ok(carried)
+    }
+
+    /// Counts a request as under way; nothing if one with its key is, in this process.
+    pub fn begin(&self, once: &Once) -> Option<Flight> {
+        self.0.in_flight.begin(once)
     }
 
     /// What is kept under the key of that request.

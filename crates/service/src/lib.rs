@@ -13,6 +13,7 @@ mod environment_key;
 mod erasing;
 pub mod erasures;
 mod feed;
+mod in_flight;
 mod installation;
 mod key_text;
 mod key_use;
@@ -36,6 +37,7 @@ pub use engine::{ANSWER_CONTACTS_MAX, Engine, EngineSettings, IdentifyError, Tog
 pub use environment_key::{ADMIN_KEY_CHARACTERS_MIN, AdminKey};
 pub use erasing::{Erased, Verified};
 pub use feed::Listener;
+pub use in_flight::Flight;
 pub use installation::{AccessChanges, Installation};
 pub use key_text::KeyText;
 pub use key_use::{RateLeft, TooMuch, UnderWay};

@@ -1,4 +1,4 @@
-//! Requests with an `Idempotency-Key` that are under way here: a second one doesn't wait for the first.
+//! Requests with an idempotency key that are under way in this process: a second one doesn't wait for the first.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,8 +12,8 @@ type Place = (WorkspaceKey, &'static str, Box<str>);
 #[derive(Clone, Default)]
 pub(crate) struct InFlight(Arc<Mutex<HashSet<Place>>>);
 
-/// One of them, for as long as it is kept.
-pub(crate) struct Flight {
+/// A request that is under way, for as long as this is kept.
+pub struct Flight {
     all: InFlight,
     place: Place,
 }
