@@ -58,10 +58,9 @@ async fn erase(engine: &Engine, whom: ContactId) {
     let by = || Actor::named("test");
     let erased = engine.erase_once(whom, by(), once.clone(), answer).await.expect("there is such a person");
     assert!(erased.now().expect("it was not asked for before").receipt.events > 0);
-    let kept = engine.kept(&once).await.expect("it can be read").expect("it is kept");
-    assert_eq!(kept.answer.body.as_deref(), Some("true"), "what was verified, too");
     let again = engine.erase_once(whom, by(), once, answer).await.expect("it was asked for before");
-    assert!(matches!(again, Repeatable::Before(before) if before == kept));
+    let Repeatable::Before(kept) = again else { panic!("it was carried out twice") };
+    assert_eq!(kept.answer.body.as_deref(), Some("true"), "what was verified, too");
 }
 
 async fn seen(engine: &Engine, identifiers: &[(&str, &str)]) -> ContactId {

@@ -9,7 +9,7 @@ use selfsame_rules::{
     Plan, Policy, Refolding, Register, Sequence, SpellsOtherwise, decide, delete, erase, govern, join,
     refold, review, split, undo,
 };
-use selfsame_store::{Carried, Corrected, Decided, ErasedTexts, Kept, Once, Recall, Recalled, StoreError};
+use selfsame_store::{Carried, Corrected, Decided, ErasedTexts, Recall, Recalled, StoreError};
 
 use crate::repeat::parts;
 use crate::{Engine, Keeping, Person, Repeatable};
@@ -17,11 +17,10 @@ use crate::{Engine, Keeping, Person, Repeatable};
 /// The random part of an erased value's token: more than anybody will ever guess.
 const TOKEN_BYTES: usize = 20;
 
-/// What a person decides, or was seen.
+/// What is to be decided on its own, in a transaction of its own.
 #[derive(Clone, Debug)]
 pub enum Order {
-    /// Whatever the observation comes to. Others share a transaction ([`Engine::identify`]): that is for the one whose answer is
-    /// kept with it.
+    /// An observation whose answer is kept with it; those without share transactions ([`Engine::identify`]).
     Observe(Box<Observation>),
     /// These contacts of that one's identity are somebody else.
     Split(ContactId, Vec<ContactId>),
@@ -92,7 +91,7 @@ impl From<SpellsOtherwise> for CorrectError {
 }
 
 /// An order with what it makes of the tables.
-struct Come {
+struct Judged {
     ordered: Ordered,
     corrected: Option<Corrected>,
 }
@@ -113,7 +112,7 @@ impl Order {
         }
     }
 
-    fn decide(&self, recalled: &Recalled, asked: &Asked) -> Result<Come, CorrectError> {
+    fn decide(&self, recalled: &Recalled, asked: &Asked) -> Result<Judged, CorrectError> {
         let Recalled { register, events, bearers } = recalled;
         let (mut receipt, mut refolding, mut observed, mut rewritten) = (None, None, None, Vec::new());
         let event = match self {
@@ -153,7 +152,7 @@ impl Order {
         let corrected = event.clone().map(|event| Corrected::of(register, event, rewritten)).transpose()?;
         let erased = corrected.as_ref().filter(|_| receipt.is_some());
         let erased = erased.map(|corrected| ErasedTexts::between(recalled, corrected)).unwrap_or_default();
-        Ok(Come { ordered: Ordered { event, receipt, refolding, observed, erased }, corrected })
+        Ok(Judged { ordered: Ordered { event, receipt, refolding, observed, erased }, corrected })
     }
 }
 
@@ -191,7 +190,7 @@ impl Engine {
         if dry_run {
             let asked = Asked { by, reason, clock: self.clock().now() };
             let recalled = self.store().recall(self.workspace(), order.recall()).await?;
-            return order.decide(&recalled, &asked).map(|come| come.ordered);
+            return order.decide(&recalled, &asked).map(|judged| judged.ordered);
         }
         let ordered = self.carry_out(order, by, reason, None).await?;
         ordered.now().ok_or_else(|| StoreError::failed("an answer was kept that nobody asked for").into())
@@ -226,7 +225,7 @@ impl Engine {
         let decision = Box::new(move |recalled: &Recalled| {
             let asked = Asked { by: by.clone(), reason: reason.clone(), clock: clock.now() };
             let (ordered, change) = match order.decide(recalled, &asked) {
-                Ok(Come { ordered, corrected }) => (Ok(ordered), corrected),
+                Ok(Judged { ordered, corrected }) => (Ok(ordered), corrected),
                 Err(error) => (Err(error), None),
             };
             let answer = answer(&ordered);
@@ -245,14 +244,5 @@ impl Engine {
             self.metrics().count_alone(ordered.event.as_ref());
         }
         Ok(Repeatable::Now(ordered))
-    }
-
-    /// What is kept under the key of that request.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the store can't be read.
-    pub async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
-        self.store().kept(once).await
     }
 }
