@@ -1,6 +1,9 @@
 //! Answers that hold a secret, as they are kept: closed with a key that is derived from the sender's `Idempotency-Key`, of which
 //! only the SHA-256 is stored. Whoever reads the database can't read them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use data_encoding::BASE64;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use ring::hkdf::{HKDF_SHA256, Salt};
@@ -14,12 +17,15 @@ pub(crate) const SECRET_KEY_BYTES_MIN: usize = 16;
 /// Tells this use of a sender's key from any other.
 const PURPOSE: &[u8] = b"selfsame: an answer that holds a secret";
 
-/// What closes one answer.
+/// How much of a nonce is random: the rest counts what was closed, since a decision that is made again closes again.
+const RANDOM_LEN: usize = NONCE_LEN - size_of::<u32>();
+
+/// What closes the answers to one request.
 #[derive(Clone)]
 pub(crate) struct Seal {
     key: LessSafeKey,
-    /// For the one answer that it closes.
-    nonce: [u8; NONCE_LEN],
+    random: [u8; RANDOM_LEN],
+    closed: Arc<AtomicU32>,
 }
 
 impl Seal {
@@ -29,21 +35,23 @@ impl Seal {
             cause: Some("no key could be made to close an answer with".into()),
             ..Problem::internal()
         };
-        let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(caused)?;
+        let mut random = [0; RANDOM_LEN];
+        SystemRandom::new().fill(&mut random).map_err(caused)?;
         let derived = Salt::new(HKDF_SHA256, PURPOSE).extract(idempotency_key.as_bytes());
         let derived = derived.expand(&[PURPOSE], &AES_256_GCM).map_err(caused)?;
-        Ok(Self { key: LessSafeKey::new(UnboundKey::from(derived)), nonce })
+        Ok(Self { key: LessSafeKey::new(UnboundKey::from(derived)), random, closed: Arc::default() })
     }
 
     /// The text as nobody else can read it.
     pub(crate) fn close(&self, text: String) -> String {
         let mut closed = text.into_bytes();
-        let nonce = Nonce::assume_unique_for_key(self.nonce);
+        let mut nonce = [0; NONCE_LEN];
+        nonce[..RANDOM_LEN].copy_from_slice(&self.random);
+        nonce[RANDOM_LEN..].copy_from_slice(&self.closed.fetch_add(1, Ordering::Relaxed).to_be_bytes());
         self.key
-            .seal_in_place_append_tag(nonce, Aad::empty(), &mut closed)
+            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut closed)
             .expect("no answer is longer than the cipher takes");
-        BASE64.encode(&[&self.nonce[..], &closed].concat())
+        BASE64.encode(&[&nonce[..], &closed].concat())
     }
 
     /// The text that was closed with the same sender's key.
@@ -69,7 +77,9 @@ mod tests {
 
     #[test]
     fn only_the_same_key_opens_what_was_closed() {
-        let closed = Seal::of("8e03978e-40d5-43dd").unwrap().close("a secret".to_owned());
+        let seal = Seal::of("8e03978e-40d5-43dd").unwrap();
+        let closed = seal.close("a secret".to_owned());
+        assert_ne!(closed, seal.close("a secret".to_owned()), "no nonce is used twice");
         assert!(!BASE64.decode(closed.as_bytes()).unwrap().windows(6).any(|bytes| bytes == b"secret"));
         assert_eq!(Seal::of("8e03978e-40d5-43dd").unwrap().open(&closed).unwrap(), "a secret");
         for (key, closed) in
