@@ -29,6 +29,9 @@ pub async fn use_everything(engine: &Engine) {
     let third = seen(engine, &[("email", "third@correct.example"), ("phone", "333")]).await;
     let attached = seen(engine, &[("email", "fourth@correct.example"), ("phone", "333")]).await;
     assert_eq!(attached, third);
+    // The second contact bears the number that the first one owns.
+    let page = engine.page(&Whom::Contact(third), None, None, 10).await.expect("the person is there");
+    assert_eq!((page.contacts.len(), page.owned.len()), (2, 3));
     let last = last_event(engine).await;
     order(engine, Order::Undo(last.sequence)).await;
     let parted = last.outcome.contact().expect("it attached one").id;

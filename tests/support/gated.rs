@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
     Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
-    Look, Once, Recall, Recalled, Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
+    Look, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store, StoreError,
+    WorkspaceKey,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -91,6 +92,14 @@ impl Store for GatedStore {
 
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {
         self.inner.recall(workspace, recall).await
+    }
+
+    async fn page(
+        &self,
+        workspace: WorkspaceKey,
+        asked: PageAsked,
+    ) -> Result<Option<PersonPage>, StoreError> {
+        self.inner.page(workspace, asked).await
     }
 
     async fn correct(

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::door::{Caller, Reads};
 use crate::event_body::{EventBody, EvidenceBody};
-use crate::identity_body::{CONTACTS, IdentityBody};
+use crate::identity_body::{CONTACTS, IdentityBody, age_before};
 use crate::observations::seen_as;
 use crate::page::{Page, PageQuery};
 use crate::problem::{Problem, ProblemBody};
@@ -102,8 +102,8 @@ async fn answer(
     at: Option<Moment>,
     page: &Page,
 ) -> Result<Json<IdentityBody>, Problem> {
-    let person = caller.engine().person(whom, at).await?;
-    Ok(Json(IdentityBody::of(&person.register, person.primary, page)))
+    let found = caller.engine().page(whom, at, age_before(page)?, page.limit()).await?;
+    Ok(Json(IdentityBody::of(&found, page)))
 }
 
 /// List the events of the person that a contact belongs to, and of everybody who was ever one with them.

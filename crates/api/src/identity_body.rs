@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use selfsame_rules::{Contact, ContactId, Identifier, Identities, Register};
+use selfsame_rules::{Contact, ContactId, Identifier, Register, Timestamp};
+use selfsame_store::{PageAsked, PageOf, PersonPage};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::event_body::IdentifierBody;
-use crate::page::Page;
+use crate::page::{Page, Place, invalid_cursor};
+use crate::problem::Problem;
 use crate::times;
 
 /// The name of the list that a person's contacts are.
@@ -48,31 +50,44 @@ pub(crate) struct ContactBody {
 }
 
 impl IdentityBody {
-    /// The person whose primary it is.
-    pub(crate) fn of(register: &Register, primary: ContactId, page: &Page) -> Self {
-        let live = register.everybody(primary);
-        let live = live.iter().filter_map(|id| register.contact(*id)).filter(|row| row.deleted_at.is_none());
-        let all: Vec<&Contact> = live.collect();
-        let contact_count = all.len();
-        // As long as all of a number, so that they sort as numbers do.
-        let place = |row: &&Contact| (row.created_at.as_milliseconds(), format!("{:020}", row.id.0));
-        let (rows, next_cursor) = page.of(all, place);
+    /// The page that was asked for.
+    pub(crate) fn of(found: &PersonPage, page: &Page) -> Self {
         let (mut seen, mut owned, mut unowned) = (BTreeSet::new(), Vec::new(), Vec::new());
-        for value in rows.iter().flat_map(|row| &row.identifiers) {
+        for value in found.contacts.iter().flat_map(|row| &row.identifiers) {
             if seen.insert(value) {
-                let is_theirs = register.owner(value) == Some(primary);
+                let is_theirs = found.owned.contains(value);
                 if is_theirs { &mut owned } else { &mut unowned }.push(IdentifierBody::of(value));
             }
         }
+        let last = found.contacts.last().filter(|_| found.more);
         Self {
-            primary_contact_id: primary.0,
-            contact_count,
+            primary_contact_id: found.primary.0,
+            contact_count: found.count,
             identifiers: owned,
             unowned_identifiers: unowned,
-            contacts: rows.into_iter().map(ContactBody::of).collect(),
-            next_cursor,
+            contacts: found.contacts.iter().map(ContactBody::of).collect(),
+            next_cursor: last.map(|row| page.cursor(&place_of(row.age()))),
         }
     }
+
+    /// The first page of whom a register has whole.
+    pub(crate) fn first_of(register: &Register, primary: ContactId) -> Option<Self> {
+        let page = Page::first(CONTACTS);
+        let asked = PageAsked { whom: PageOf::Contact(primary), after: None, most: page.limit() };
+        PersonPage::of(register, &asked).map(|found| Self::of(&found, &page))
+    }
+}
+
+/// Where a contact of that age stands in the list, and in its cursors.
+fn place_of((created_at, id): (Timestamp, ContactId)) -> Place {
+    (created_at.as_milliseconds(), id.0.to_string())
+}
+
+/// The age that a page of contacts begins after.
+pub(crate) fn age_before(page: &Page) -> Result<Option<(Timestamp, ContactId)>, Problem> {
+    let Some((created_at, id)) = page.after_place() else { return Ok(None) };
+    let id = id.parse().map_err(|_| invalid_cursor())?;
+    Ok(Some((Timestamp::from_milliseconds(*created_at), ContactId(id))))
 }
 
 impl ContactBody {

@@ -143,8 +143,9 @@ async fn create(
         (answer, event)
     };
     let view = answer.identity.as_ref().ok_or_else(Problem::nothing_links)?;
-    let identity = match engine.person(&Whom::Contact(view.primary), None).await {
-        Ok(person) => Some(IdentityBody::of(&person.register, person.primary, &Page::first(CONTACTS))),
+    let page = Page::first(CONTACTS);
+    let identity = match engine.page(&Whom::Contact(view.primary), None, None, page.limit()).await {
+        Ok(found) => Some(IdentityBody::of(&found, &page)),
         // A dry run of somebody new, or of a person who was erased this moment.
         Err(AskError::NoContact(_) | AskError::Gone(_) | AskError::Nobody) => None,
         Err(AskError::Store(error)) if dry_run => return Err(error.into()),
@@ -157,8 +158,8 @@ async fn create(
 fn observed(ordered: &Ordered) -> Result<ObservedBody, Problem> {
     let observed = ordered.observed.as_ref().ok_or_else(Problem::internal)?;
     let Person { primary, register } = observed.person.as_ref().ok_or_else(Problem::nothing_links)?;
-    let identity = IdentityBody::of(register, *primary, &Page::first(CONTACTS));
-    Ok(ObservedBody::of(&observed.answer, ordered.event.as_ref(), false, Some(identity)))
+    let identity = IdentityBody::first_of(register, *primary);
+    Ok(ObservedBody::of(&observed.answer, ordered.event.as_ref(), false, identity))
 }
 
 impl ObservedBody {

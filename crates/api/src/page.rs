@@ -64,14 +64,24 @@ impl Page {
         self.after.as_ref().map_or(0, |(number, _)| *number)
     }
 
+    /// The place of the last item before this page; nothing before the first.
+    pub(crate) fn after_place(&self) -> Option<&Place> {
+        self.after.as_ref()
+    }
+
     /// How many items it holds at most.
     pub(crate) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// The cursor that leads on after an item, which is told by a number alone.
+    /// The cursor that leads on after an item.
+    pub(crate) fn cursor(&self, place: &Place) -> String {
+        write(self.list, place)
+    }
+
+    /// The same, of an item that is told by a number alone.
     pub(crate) fn cursor_after(&self, number: i64) -> String {
-        write(self.list, &(number, String::new()))
+        self.cursor(&(number, String::new()))
     }
 
     /// The items of that page, out of all in order, and the cursor that leads to the next one.
@@ -102,7 +112,7 @@ fn read(cursor: &str, list: &str) -> Option<Place> {
     Some((number.parse().ok()?, text.to_owned()))
 }
 
-fn invalid_cursor() -> Problem {
+pub(crate) fn invalid_cursor() -> Problem {
     let detail = "`cursor` is none of this list; take `nextCursor` of the page before, or leave it out.";
     Problem::bad_request("invalid_cursor", detail)
 }

@@ -174,6 +174,24 @@ impl IdentityIndex {
         live.map(|place| self.contacts.id(place)).chain(deleted)
     }
 
+    /// How many live contacts the primary's identity has, and at most so many of them after that age, oldest first.
+    pub fn page(
+        &self,
+        primary: ContactId,
+        after: Option<(Timestamp, ContactId)>,
+        most: usize,
+    ) -> (usize, Vec<ContactId>) {
+        let (mut count, mut page) = (0, Vec::new());
+        for place in self.live(primary).into_iter().flat_map(|place| self.contacts.identity(place)) {
+            let id = self.contacts.id(place);
+            count += 1;
+            if page.len() < most && after.is_none_or(|after| (self.contacts.created_at(place), id) > after) {
+                page.push(id);
+            }
+        }
+        (count, page)
+    }
+
     fn add<'text>(
         &mut self,
         contact: StoredContact,

@@ -2,9 +2,9 @@
 
 use selfsame_rules::{
     Actor, ContactId, Event, Identifier, Identities, Incoherent, Link, Moment, Observation, Policy, Register,
-    SeenIdentifier, Sequence, as_of, why,
+    SeenIdentifier, Sequence, Timestamp, as_of, why,
 };
-use selfsame_store::{Recall, Recalled, StoreError};
+use selfsame_store::{PageAsked, PageOf, PersonPage, Recall, Recalled, StoreError};
 
 use crate::Engine;
 
@@ -79,6 +79,34 @@ impl Engine {
             Whom::Identifier(identifier) => register.owner(identifier).ok_or(AskError::Nobody)?,
         };
         Ok(Person { primary, register })
+    }
+
+    /// A page of a person's contacts, so many after that age: as they are now, or were at a moment.
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::person`].
+    pub async fn page(
+        &self,
+        whom: &Whom,
+        at: Option<Moment>,
+        after: Option<(Timestamp, ContactId)>,
+        most: usize,
+    ) -> Result<PersonPage, AskError> {
+        let (meant, nobody) = match whom {
+            Whom::Contact(contact) => (PageOf::Contact(*contact), AskError::NoContact(*contact)),
+            Whom::Identifier(identifier) => (PageOf::Owner(identifier.clone()), AskError::Nobody),
+        };
+        let asked = PageAsked { whom: meant, after, most };
+        let page = match at {
+            Some(_) => PersonPage::of(&self.person(whom, at).await?.register, &asked),
+            None => self.store().page(self.workspace(), asked).await?,
+        };
+        match (page, whom) {
+            (None, _) => Err(nobody),
+            (Some(PersonPage { count: 0, .. }), Whom::Contact(contact)) => Err(AskError::Gone(*contact)),
+            (Some(page), _) => Ok(page),
+        }
     }
 
     /// The primary of whoever owns the identifier.

@@ -25,6 +25,7 @@ mod examine;
 mod fill;
 mod load;
 mod metrics;
+mod page;
 mod readers;
 mod recall;
 mod repeat;

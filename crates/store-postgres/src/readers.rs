@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use deadpool_postgres::Pool;
 use metrics::Counter;
 use selfsame_rules::{Identifier, Neighbourhood};
-use selfsame_store::{Access, Kept, Once, Recall, Recalled, StoreError, WorkspaceKey};
+use selfsame_store::{Access, Kept, Once, PageAsked, PersonPage, Recall, Recalled, StoreError, WorkspaceKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
@@ -20,6 +20,7 @@ use crate::connections::Loan;
 use crate::error::Fault;
 use crate::load::{self, Loaded};
 use crate::metrics::repeated_looks;
+use crate::page::page_alone;
 use crate::recall::recall_alone;
 use crate::repeat::{Limits, pause};
 use crate::transaction::Stopped;
@@ -111,6 +112,15 @@ impl Readers {
     ) -> Result<Recalled, StoreError> {
         let alone = || recall_alone(&self.way.pool, workspace, recall.clone());
         self.way.repeated(alone).await
+    }
+
+    /// The page that is asked for, from a transaction of its own.
+    pub(crate) async fn page(
+        &self,
+        workspace: WorkspaceKey,
+        asked: PageAsked,
+    ) -> Result<Option<PersonPage>, StoreError> {
+        self.way.repeated(|| page_alone(&self.way.pool, workspace, &asked)).await
     }
 
     /// What is kept under the request's key.

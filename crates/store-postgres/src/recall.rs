@@ -50,7 +50,7 @@ pub(crate) async fn recall_on(
     Ok(apart(count, move || recalling.end(head, policy.as_ref())).await?)
 }
 
-async fn standing(
+pub(crate) async fn standing(
     client: &ClientWrapper,
     workspace: WorkspaceKey,
 ) -> Result<(Head, Option<Policy>), Stopped> {
@@ -129,10 +129,10 @@ pub(crate) async fn reply(
     Ok(reply)
 }
 
-type Parameter<'value> = (&'value (dyn ToSql + Sync), Type);
+pub(crate) type Parameter<'value> = (&'value (dyn ToSql + Sync), Type);
 
 /// Sends a statement whose first parameter is the workspace.
-async fn ask(
+pub(crate) async fn ask(
     client: &ClientWrapper,
     workspace: WorkspaceKey,
     statement: &str,
@@ -143,7 +143,7 @@ async fn ask(
     client.query_typed(statement, &parameters).await
 }
 
-async fn contacts_of(
+pub(crate) async fn contacts_of(
     client: &ClientWrapper,
     workspace: WorkspaceKey,
     statement: &str,
@@ -212,6 +212,6 @@ fn numbers(contacts: &[ContactId]) -> Vec<i64> {
     contacts.iter().map(|contact| contact.0).collect()
 }
 
-fn columns(identifiers: &[Identifier]) -> (Vec<&str>, Vec<&str>) {
+pub(crate) fn columns(identifiers: &[Identifier]) -> (Vec<&str>, Vec<&str>) {
     identifiers.iter().map(|identifier| (identifier.kind().name(), identifier.value())).unzip()
 }

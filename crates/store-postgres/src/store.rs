@@ -7,7 +7,8 @@ use deadpool_postgres::Pool;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
     Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
-    Look, Migrations, Once, Recall, Recalled, Record, Scan, Scanned, Store, StoreError, WorkspaceKey,
+    Look, Migrations, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store,
+    StoreError, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -187,6 +188,14 @@ impl Store for PostgresStore {
 
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {
         self.readers.recall(workspace, recall).await
+    }
+
+    async fn page(
+        &self,
+        workspace: WorkspaceKey,
+        asked: PageAsked,
+    ) -> Result<Option<PersonPage>, StoreError> {
+        self.readers.page(workspace, asked).await
     }
 
     async fn correct(

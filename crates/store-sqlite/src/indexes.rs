@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use selfsame_rules::{ContactId, Event, Identifier, Identities, IdentityIndex, Sequence};
+use selfsame_rules::{ContactId, Event, Identifier, Identities, IdentityIndex, Sequence, Timestamp};
 use selfsame_store::{StoreError, WorkspaceKey};
 
 /// The index of a workspace; none where it broke, until it is read anew.
@@ -86,6 +86,30 @@ impl Knowledge<'_> {
     /// Who follows each of the primaries.
     pub(crate) fn followers(self, primaries: &[ContactId], last: Sequence) -> Option<Vec<ContactId>> {
         self.at(last, |index| primaries.iter().flat_map(|primary| index.followers(*primary)).collect())
+    }
+
+    /// How many live contacts the primary's identity has, and those of a page of them.
+    pub(crate) fn page(
+        self,
+        primary: ContactId,
+        after: Option<(Timestamp, ContactId)>,
+        most: usize,
+        last: Sequence,
+    ) -> Option<(usize, Vec<ContactId>)> {
+        self.at(last, |index| index.page(primary, after, most))
+    }
+
+    /// Those of the identifiers that the primary's identity owns.
+    pub(crate) fn owned_by(
+        self,
+        primary: ContactId,
+        mut identifiers: Vec<Identifier>,
+        last: Sequence,
+    ) -> Option<Vec<Identifier>> {
+        self.at(last, |index| {
+            identifiers.retain(|identifier| index.owner(identifier) == Some(primary));
+            identifiers
+        })
     }
 
     /// The primaries of those who own the identifiers.

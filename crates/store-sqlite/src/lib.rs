@@ -27,6 +27,7 @@ mod lock;
 mod merges;
 mod metrics;
 mod moves;
+mod page;
 mod recall;
 mod replace;
 mod rows;

@@ -1,7 +1,7 @@
 //! Looking at identities and their past: an answer to each question that [`Recalling`] asks, from one snapshot.
 
 use rusqlite::{Params, Row, Transaction};
-use selfsame_rules::{Contact, ContactId, Event, Identifier, Policy, RegisterRow, Sequence};
+use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Policy, RegisterRow, Sequence};
 use selfsame_store::event_text;
 use selfsame_store::{
     Decisions, EvidenceDigest, Question, Recall, Recalled, Recalling, Reply, StoreError, WorkspaceKey,
@@ -111,10 +111,7 @@ pub(crate) fn recall(
     recall: Recall,
     knowledge: Option<Knowledge<'_>>,
 ) -> Result<Recalled, StoreError> {
-    let Standing { head, linked, .. } = standing(transaction, workspace)?;
-    let merges = UnfinishedMerges::read(transaction, workspace, linked)?;
-    let last = head.last_sequence;
-    let snapshot = Snapshot { transaction, workspace, last, merges, knowledge };
+    let (snapshot, head) = Snapshot::of(transaction, workspace, knowledge)?;
     let mut recalling = Recalling::new(recall);
     while let Some(question) = recalling.next() {
         recalling.answer(snapshot.reply(&question)?);
@@ -152,12 +149,27 @@ pub(crate) fn decisions(
     Ok(decisions)
 }
 
-struct Snapshot<'transaction, 'index> {
+/// The rows of a workspace as a transaction sees them.
+pub(crate) struct Snapshot<'transaction, 'index> {
     transaction: &'transaction Transaction<'transaction>,
     workspace: WorkspaceKey,
     last: Sequence,
     merges: UnfinishedMerges,
     knowledge: Option<Knowledge<'index>>,
+}
+
+impl<'transaction, 'index> Snapshot<'transaction, 'index> {
+    /// The snapshot of the transaction, and where the log stands in it.
+    pub(crate) fn of(
+        transaction: &'transaction Transaction<'transaction>,
+        workspace: WorkspaceKey,
+        knowledge: Option<Knowledge<'index>>,
+    ) -> Result<(Self, Head), StoreError> {
+        let Standing { head, linked, .. } = standing(transaction, workspace)?;
+        let merges = UnfinishedMerges::read(transaction, workspace, linked)?;
+        let last = head.last_sequence;
+        Ok((Self { transaction, workspace, last, merges, knowledge }, head))
+    }
 }
 
 impl Snapshot<'_, '_> {
@@ -169,16 +181,9 @@ impl Snapshot<'_, '_> {
         let workspace = self.workspace.0;
         match question {
             Question::Owners(identifiers) => {
-                if let Some(owners) = self.knowledge.and_then(|known| known.owners(identifiers, self.last)) {
-                    return Ok(Reply { owners, ..Reply::default() });
-                }
-                let mut rows = self.rows(rows::CONTACTS, [workspace])?;
-                rows.retain(|row| owns_any(row, identifiers));
-                Ok(Reply { owners: rows.iter().map(|row| row.contact.id).collect(), ..Reply::default() })
+                Ok(Reply { owners: self.owners(identifiers)?, ..Reply::default() })
             }
-            Question::Contacts(contacts) => {
-                self.as_rows(self.rows(CONTACTS_BY_ID, (workspace, ids(contacts)))?)
-            }
+            Question::Contacts(contacts) => self.as_rows(self.contacts(contacts)?),
             Question::Identities(primaries) => self.as_rows(self.identities(primaries)?),
             Question::Bearers(identifiers) => {
                 let mut rows = self.rows(rows::CONTACTS, [workspace])?;
@@ -214,14 +219,29 @@ impl Snapshot<'_, '_> {
         }
     }
 
+    /// Contacts of those who own the identifiers.
+    pub(crate) fn owners(&self, identifiers: &[Identifier]) -> Result<Vec<ContactId>, StoreError> {
+        if let Some(owners) = self.knowledge.and_then(|known| known.owners(identifiers, self.last)) {
+            return Ok(owners);
+        }
+        let mut rows = self.rows(rows::CONTACTS, [self.workspace.0])?;
+        rows.retain(|row| owns_any(row, identifiers));
+        Ok(rows.iter().map(|row| row.contact.id).collect())
+    }
+
+    /// The rows of contacts, in any order.
+    pub(crate) fn contacts(&self, contacts: &[ContactId]) -> Result<Vec<RegisterRow>, StoreError> {
+        self.rows(CONTACTS_BY_ID, (self.workspace.0, ids(contacts)))
+    }
+
     /// The rows of primaries and of all that link to them.
-    fn identities(&self, primaries: &[ContactId]) -> Result<Vec<RegisterRow>, StoreError> {
+    pub(crate) fn identities(&self, primaries: &[ContactId]) -> Result<Vec<RegisterRow>, StoreError> {
         if let Some(mut all) = self.knowledge.and_then(|known| known.followers(primaries, self.last)) {
             // One that is deleted and was alone is followed by nobody, itself included.
             all.extend(primaries);
             all.sort_unstable();
             all.dedup();
-            return self.rows(CONTACTS_BY_ID, (self.workspace.0, ids(&all)));
+            return self.contacts(&all);
         }
         // A row that a merge is yet to move still names its former primary.
         let mut named = primaries.to_vec();

@@ -13,8 +13,8 @@ use rusqlite::Connection;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
     Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
-    Look, Migrations, Once, Recall, Recalled, Record, Scan, Scanned, Scrubbed, Store, StoreError,
-    WorkspaceKey,
+    Look, Migrations, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Scrubbed, Store,
+    StoreError, WorkspaceKey,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -30,6 +30,7 @@ use crate::indexes::Indexes;
 use crate::job::{Answer, Job};
 use crate::load::{load, standing};
 use crate::lock::{WriterLock, beside};
+use crate::page::page;
 use crate::recall::recall;
 use crate::scan::scan;
 use crate::scrub::{Debt, Owed, cut_off_log, is_left, settle_at_start};
@@ -265,6 +266,21 @@ impl Store for SqliteStore {
             let transaction = connection.transaction().map_err(store_error)?;
             let knowledge = indexes.as_ref().map(|indexes| indexes.knowledge(workspace));
             recall(&transaction, workspace, wanted, knowledge)
+        })
+        .await
+    }
+
+    async fn page(
+        &self,
+        workspace: WorkspaceKey,
+        asked: PageAsked,
+    ) -> Result<Option<PersonPage>, StoreError> {
+        self.refuse_if_closed()?;
+        let indexes = self.indexes.clone();
+        self.aside(move |connection| {
+            let transaction = connection.transaction().map_err(store_error)?;
+            let knowledge = indexes.as_ref().map(|indexes| indexes.knowledge(workspace));
+            page(&transaction, workspace, &asked, knowledge)
         })
         .await
     }

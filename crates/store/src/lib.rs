@@ -33,6 +33,7 @@ mod error;
 pub mod event_text;
 mod evidence_digest;
 mod kept;
+mod person_page;
 mod recall;
 mod scrub;
 mod sought;
@@ -51,6 +52,7 @@ pub use corrected::Corrected;
 pub use error::StoreError;
 pub use evidence_digest::EvidenceDigest;
 pub use kept::{ANSWERS_KEPT_FOR, Carried, Decided, Kept, KeptAnswer, Once};
+pub use person_page::{PageAsked, PageOf, PersonPage, left_to_others};
 pub use recall::{Decisions, Question, Recall, Recalled, Recalling, Reply};
 pub use scrub::{ErasedTexts, Scrubbed};
 pub use sought::Sought;
@@ -120,6 +122,11 @@ pub trait Store: Send + Sync + 'static {
 
     /// What `recall` asks for, from one snapshot, and without waiting for any write.
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError>;
+
+    /// A page of a person's live contacts, from one snapshot, without reading the others and without waiting for any write;
+    /// nothing if there is no such contact, or nobody owns the identifier.
+    async fn page(&self, workspace: WorkspaceKey, asked: PageAsked)
+    -> Result<Option<PersonPage>, StoreError>;
 
     /// Locks the workspace, looks at what `recall` asks for, decides, and makes the correction durable, and the answer with it;
     /// returns what was carried out.

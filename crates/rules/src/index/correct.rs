@@ -112,7 +112,7 @@ impl IdentityIndex {
         Ok(())
     }
 
-    fn live(&self, contact: ContactId) -> Option<Place> {
+    pub(super) fn live(&self, contact: ContactId) -> Option<Place> {
         self.contacts.place_of(contact).filter(|_| !self.gone.contains(&contact))
     }
 

@@ -68,6 +68,47 @@ pub(crate) const CONTACTS_BY_PRIMARY: &str = concat!(
     ) AS contact"
 );
 
+/// The live ones of a primary ($2) and all that link to it.
+macro_rules! identity {
+    () => {
+        "(
+            SELECT * FROM selfsame.contacts WHERE workspace = $1 AND id = $2
+            UNION ALL
+            SELECT * FROM selfsame.contacts WHERE workspace = $1 AND linked_id = $2
+        ) AS identity
+        WHERE deleted_at_ms IS NULL"
+    };
+}
+
+/// So many ($5) of an identity's live contacts, oldest first, after that age ($3, $4).
+pub(crate) const PAGE_OF_IDENTITY: &str = concat!(
+    "SELECT ",
+    row!(),
+    "
+    FROM (
+        SELECT * FROM ",
+    identity!(),
+    " AND (created_at_ms > $3 OR (created_at_ms = $3 AND id > $4))
+        ORDER BY created_at_ms, id LIMIT $5
+    ) AS contact
+    ORDER BY contact.created_at_ms, contact.id"
+);
+
+pub(crate) const COUNT_OF_IDENTITY: &str = concat!("SELECT count(*) AS contacts FROM ", identity!());
+
+/// Those of some identifiers ($2, $3) that contacts of the identity of a primary ($4) own.
+pub(crate) const OWNED_BY_IDENTITY: &str = "SELECT wanted.kind, wanted.value
+    FROM unnest($2::text[], $3::text[]) AS wanted (kind, value)
+    CROSS JOIN LATERAL (
+        SELECT contact_id FROM selfsame.identifiers
+        WHERE workspace = $1 AND kind = wanted.kind AND value = wanted.value
+        LIMIT 1
+    ) AS owner
+    CROSS JOIN LATERAL (
+        SELECT id, linked_id FROM selfsame.contacts WHERE workspace = $1 AND id = owner.contact_id LIMIT 1
+    ) AS contact
+    WHERE coalesce(contact.linked_id, contact.id) = $4";
+
 /// Reads all contacts of the workspace: no index knows who bears what nobody or somebody else owns.
 pub(crate) const CONTACTS_BEARING: &str = concat!(
     "SELECT ",
@@ -244,6 +285,9 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         ("owners", OWNERS),
         ("contacts by id", CONTACTS_BY_ID),
         ("contacts by primary", CONTACTS_BY_PRIMARY),
+        ("page of an identity", PAGE_OF_IDENTITY),
+        ("count of an identity", COUNT_OF_IDENTITY),
+        ("owned by an identity", OWNED_BY_IDENTITY),
         ("contacts bearing", CONTACTS_BEARING),
         ("events of contacts", EVENTS_OF),
         ("events by sequence", EVENTS_BY_SEQUENCE),
