@@ -15,6 +15,7 @@ use crate::apart::apart;
 use crate::carry_out::{Statement, advance_by, insert_contacts, insert_events, insert_identifiers, value};
 use crate::connections::Loan;
 use crate::recall::{recall_on, reply};
+use crate::repeat::Limits;
 use crate::statements::history::{
     DELETE_IDENTIFIERS, INSERT_EVENT_CONTACTS, INSERT_KEPT_APART, INSERT_REFUSALS, NO_LONGER_PLAIN,
     REWRITE_EVENTS, REWRITE_REFUSALS, SET_POLICY, SETTLE, UPDATE_CONTACTS,
@@ -45,6 +46,10 @@ impl Correction {
 
 impl Transaction for Correction {
     type Done = Carried<Corrected>;
+
+    fn limits(usual: Limits) -> Limits {
+        usual.patient()
+    }
 
     async fn attempt(
         &mut self,

@@ -114,6 +114,16 @@ impl Readers {
         self.way.repeated(alone).await
     }
 
+    /// The same for whoever asks about the past, which may take its time.
+    pub(crate) async fn recall_patiently(
+        &self,
+        workspace: WorkspaceKey,
+        recall: Recall,
+    ) -> Result<Recalled, StoreError> {
+        let alone = || recall_alone(&self.way.pool, workspace, recall.clone());
+        self.way.patient().repeated(alone).await
+    }
+
     /// The page that is asked for, from a transaction of its own.
     pub(crate) async fn page(
         &self,
@@ -193,6 +203,10 @@ async fn answer_all(way: &Way, lookups: Vec<Lookup>) {
 }
 
 impl Way {
+    fn patient(&self) -> Self {
+        Self { limits: self.limits.patient(), ..self.clone() }
+    }
+
     /// What belongs to `identifiers`.
     async fn load_within(
         &self,
@@ -211,7 +225,7 @@ impl Way {
     ) -> Result<Read, StoreError> {
         let deadline = Instant::now() + self.limits.answer;
         for attempt in 0.. {
-            let stopped = timeout_at(self.limits.of_attempt(deadline), attempted()).await;
+            let stopped = timeout_at(self.limits.of_attempt(attempt, deadline), attempted()).await;
             let fault = match stopped.map(|read| read.map_err(Into::into)) {
                 Ok(Ok(read)) => return Ok(read),
                 Ok(Err(Stopped::Store(error))) => return Err(error),

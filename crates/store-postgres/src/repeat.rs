@@ -12,14 +12,25 @@ const PAUSE_MAX: Duration = Duration::from_millis(200);
 pub(crate) struct Limits {
     /// With all its attempts.
     pub(crate) answer: Duration,
-    /// One attempt: a connection whose other end is gone without a word must leave time for another.
+    /// The first attempt: a connection whose other end is gone without a word must leave time for another.
     pub(crate) attempt: Duration,
 }
 
+/// How many times as long a correction, or a question about the past, may take as another answer: it reads whole people and all
+/// that ever happened to them, a hundred thousand contacts perhaps, and whoever asks it knows.
+const PATIENCE: u32 = 12;
+
 impl Limits {
-    /// The end of an attempt that begins now, of an answer that is due at `deadline`.
-    pub(crate) fn of_attempt(&self, deadline: Instant) -> Instant {
-        deadline.min(Instant::now() + self.attempt)
+    /// The limits of what may take its time.
+    pub(crate) fn patient(self) -> Self {
+        let answer = self.answer.saturating_mul(PATIENCE);
+        Self { answer, attempt: answer.min(self.attempt.saturating_mul(4)) }
+    }
+
+    /// The end of an attempt that begins now, counted from 0, of an answer that is due at `deadline`. Each may take twice as long
+    /// as the one before it: what timed out may have been large.
+    pub(crate) fn of_attempt(&self, attempt: u32, deadline: Instant) -> Instant {
+        deadline.min(Instant::now() + self.attempt.saturating_mul(1 << attempt.min(10)))
     }
 }
 

@@ -187,7 +187,7 @@ impl Store for PostgresStore {
     }
 
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {
-        self.readers.recall(workspace, recall).await
+        self.readers.recall_patiently(workspace, recall).await
     }
 
     async fn page(

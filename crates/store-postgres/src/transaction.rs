@@ -32,6 +32,11 @@ pub(crate) trait Transaction: Send {
     /// What comes of it.
     type Done: Send + 'static;
 
+    /// How long it may take.
+    fn limits(usual: Limits) -> Limits {
+        usual
+    }
+
     /// One attempt, from its beginning to its commit. `commit_sent` is set before the first byte of that goes out.
     ///
     /// A commit whose answer was lost is settled by the next attempt: it waits for the lock, which the lost transaction
@@ -72,12 +77,13 @@ impl From<StoreError> for Stopped {
 impl Writer {
     /// Attempts the transaction, again and again where a repeat may help, until the time is up.
     pub(crate) async fn carry_out<T: Transaction>(&self, mut transaction: T) -> Result<T::Done, StoreError> {
-        let deadline = Instant::now() + self.limits.answer;
+        let limits = T::limits(self.limits);
+        let deadline = Instant::now() + limits.answer;
         let mut outcome_unknown = false;
         for attempt in 0.. {
             let mut commit_sent = false;
             let attempted = transaction.attempt(self, &mut commit_sent);
-            let fault = match timeout_at(self.limits.of_attempt(deadline), attempted).await {
+            let fault = match timeout_at(limits.of_attempt(attempt, deadline), attempted).await {
                 Ok(Ok(done)) => return Ok(done),
                 // What an earlier attempt may have committed, this one could not settle.
                 Ok(Err(Stopped::Store(error))) if outcome_unknown => {
