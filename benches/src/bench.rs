@@ -73,7 +73,7 @@ impl Settings {
             stretch: Duration::from_secs(60),
             stretches: 5,
             identity_sizes: vec![1, 10, 100, 1_000, 10_000, 100_000],
-            merge_contacts: 50_000,
+            merge_contacts: 100_000,
             merges: 3,
             bulk_observations: 10_000_000,
         }
