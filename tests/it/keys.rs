@@ -194,6 +194,13 @@ async fn what_a_new_key_may_not_be_is_refused_and_changes_nothing() {
     }
     let list = shop.client.ask(Ask::new("GET", "/v1/keys").key(ADMIN)).await;
     assert_eq!(list.json()["keys"].as_array().map(Vec::len), Some(2));
+
+    // What is wrong is told in JSON's words, not in those of our types.
+    let nested = Ask::new("PUT", "/v1/policy").key(ADMIN).body(r#"{"blocked":[1]}"#);
+    let reply = shop.client.ask(nested).await;
+    assert_eq!(code(&reply), (400, "invalid_body".to_owned()));
+    let told = reply.json()["detail"].as_str().expect("a sentence").to_owned();
+    assert!(told.contains("expected an object") && !told.contains("Body"), "{told}");
 }
 
 #[tokio::test]
@@ -223,6 +230,10 @@ async fn paths_and_queries_that_say_what_nobody_understands_are_refused() {
         ("DELETE", "/v1/workspaces/%ff?confirm=%ff".to_owned(), (400, "invalid_path")),
         ("POST", "/v1/observations/batch?colour=red".to_owned(), (400, "invalid_query")),
         ("GET", "/docs/%ff".to_owned(), (400, "invalid_path")),
+        ("GET", "/v1/identities/%ff".to_owned(), (400, "invalid_path")),
+        ("GET", "/v1/identities/%ff/why?other=1".to_owned(), (400, "invalid_path")),
+        ("GET", "/v1/identities/%ff/record".to_owned(), (400, "invalid_path")),
+        ("DELETE", "/v1/contacts/%ff".to_owned(), (400, "invalid_path")),
     ] {
         let ask = Ask::new(method, &path).key(ADMIN).body(r#"{"name":"a","scopes":["read"]}"#);
         let reply = shop.client.ask(if method == "GET" { Ask { body: None, ..ask } } else { ask }).await;

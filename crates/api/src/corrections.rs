@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use selfsame_rules::{ContactId, Correcting, Sequence};
@@ -18,6 +18,7 @@ use crate::identities::contact;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
 use crate::router::ApiState;
+use crate::target::Named;
 
 /// The longest body of a correction: the numbers of some hundred thousand contacts.
 const LENGTH_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -27,7 +28,7 @@ const REASON_CHARACTERS_MAX: usize = 1_000;
 
 /// Contacts that are somebody else.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(expecting = "an object", rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = Split)]
 pub(crate) struct SplitBody {
     /// Contacts of the identity, not all of them.
@@ -40,7 +41,7 @@ pub(crate) struct SplitBody {
 
 /// A person who is the same.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(expecting = "an object", rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = Merge)]
 pub(crate) struct MergeBody {
     /// A contact of the other identity.
@@ -52,7 +53,7 @@ pub(crate) struct MergeBody {
 
 /// Why something is corrected.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object", deny_unknown_fields)]
 #[schema(as = Reason)]
 pub(crate) struct ReasonBody {
     /// Why: up to 1000 characters.
@@ -115,7 +116,7 @@ pub(crate) struct BorneBody {
 pub(crate) async fn split_identity(
     caller: Caller<Writes>,
     State(state): State<Arc<ApiState>>,
-    path: Path<String>,
+    path: Named,
     request: Request,
 ) -> Response {
     let split = async {
@@ -146,7 +147,7 @@ pub(crate) async fn split_identity(
 pub(crate) async fn merge_identities(
     caller: Caller<Writes>,
     State(state): State<Arc<ApiState>>,
-    path: Path<String>,
+    path: Named,
     request: Request,
 ) -> Response {
     let merge = async {
@@ -180,7 +181,7 @@ pub(crate) async fn merge_identities(
 pub(crate) async fn undo_event(
     caller: Caller<Writes>,
     State(state): State<Arc<ApiState>>,
-    path: Path<String>,
+    path: Named,
     request: Request,
 ) -> Response {
     let undo = async {
@@ -210,7 +211,7 @@ pub(crate) async fn undo_event(
 pub(crate) async fn delete_contact(
     caller: Caller<Writes>,
     State(state): State<Arc<ApiState>>,
-    path: Path<String>,
+    path: Named,
     request: Request,
 ) -> Response {
     let delete = async {
@@ -237,7 +238,7 @@ pub(crate) async fn delete_contact(
 pub(crate) async fn erase_identity(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
-    path: Path<String>,
+    path: Named,
     request: Request,
 ) -> Response {
     let erase = async {
@@ -301,10 +302,10 @@ fn dry_run(uri: &Uri) -> Result<bool, Problem> {
 }
 
 /// The event that a path names.
-pub(crate) fn sequence(Path(text): &Path<String>) -> Result<Sequence, Problem> {
+pub(crate) fn sequence(path: &Named) -> Result<Sequence, Problem> {
     let absent =
         || Problem::new(StatusCode::NOT_FOUND, "event_not_found", "There is no event of that number.");
-    text.parse().map(Sequence).map_err(|_| absent())
+    path.text()?.parse().map(Sequence).map_err(|_| absent())
 }
 
 /// A reason that fits into an event.

@@ -1,7 +1,6 @@
 //! `/v1/identities`: who somebody is or was, their events, and why two contacts are the same person.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use selfsame_rules::{ContactId, Identifier, IdentifierKind, Link, Moment, Policy, Sequence};
@@ -16,6 +15,7 @@ use crate::observations::seen_as;
 use crate::page::{Page, PageQuery};
 use crate::problem::{Problem, ProblemBody};
 use crate::query::{Query, invalid};
+use crate::target::Named;
 use crate::times;
 
 /// A page of events, in the order of the log.
@@ -86,7 +86,7 @@ pub(crate) async fn find_identity_by_identifier(caller: Caller<Reads>, uri: Uri)
     responses((status = 200, description = "The person", body = IdentityBody),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn find_identity(caller: Caller<Reads>, path: Path<String>, uri: Uri) -> Response {
+pub(crate) async fn find_identity(caller: Caller<Reads>, path: Named, uri: Uri) -> Response {
     let find = async {
         let mut query = Query::of(&uri);
         let (page, at) = (Page::take(&mut query, CONTACTS)?, moment(&mut query)?);
@@ -114,7 +114,7 @@ async fn answer(
     responses((status = 200, description = "A page of them", body = EventsBody),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn list_identity_events(caller: Caller<Reads>, path: Path<String>, uri: Uri) -> Response {
+pub(crate) async fn list_identity_events(caller: Caller<Reads>, path: Named, uri: Uri) -> Response {
     let list = async {
         let page = Page::asked(&uri, "identity-events")?;
         let events = caller.engine().history(contact(&path)?).await?;
@@ -134,7 +134,7 @@ pub(crate) async fn list_identity_events(caller: Caller<Reads>, path: Path<Strin
     responses((status = 200, description = "The shortest chain between them", body = WhyBody),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn explain_identity(caller: Caller<Reads>, path: Path<String>, uri: Uri) -> Response {
+pub(crate) async fn explain_identity(caller: Caller<Reads>, path: Named, uri: Uri) -> Response {
     let explain = async {
         let mut query = Query::of(&uri);
         let other = query.take("other")?.and_then(|text| text.parse().ok()).map(ContactId);
@@ -157,8 +157,8 @@ fn step(link: &Link) -> StepBody {
 }
 
 /// The contact that a path names.
-pub(crate) fn contact(Path(text): &Path<String>) -> Result<ContactId, Problem> {
-    text.parse().map(ContactId).map_err(|_| Problem::no_contact())
+pub(crate) fn contact(path: &Named) -> Result<ContactId, Problem> {
+    path.text()?.parse().map(ContactId).map_err(|_| Problem::no_contact())
 }
 
 /// The moment that `at` names: the number of an event, or a time.

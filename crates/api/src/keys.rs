@@ -32,7 +32,7 @@ const END_OF_TIMES: Timestamp = Timestamp::from_milliseconds(253_370_764_800_000
 
 /// A key that is to be made.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(expecting = "an object", rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NewKey)]
 pub(crate) struct NewKeyBody {
     /// What it is called; events name it as their cause. 1 to 64 of a-z, 0-9, `-`, `_`, `.`.

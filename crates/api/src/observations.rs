@@ -35,7 +35,7 @@ const SOURCE_CHARACTERS_MAX: usize = 200;
 
 /// What was seen.
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(expecting = "an object", rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = NewObservation)]
 pub(crate) struct NewObservationBody<'text> {
     /// One of a kind at most; at least one.
@@ -52,7 +52,7 @@ pub(crate) struct NewObservationBody<'text> {
 
 /// An identifier that was seen.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object", deny_unknown_fields)]
 #[schema(as = NewIdentifier)]
 pub(crate) struct NewIdentifierBody<'text> {
     /// `email`, `phone`, or a kind that the policy declares.

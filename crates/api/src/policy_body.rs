@@ -9,7 +9,7 @@ use crate::problem::Problem;
 
 /// What links in a workspace and what doesn't. What is left out is as in the default policy, under which everything links.
 #[derive(Clone, Default, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+#[serde(expecting = "an object", rename_all = "camelCase", default, deny_unknown_fields)]
 #[schema(as = Policy)]
 pub(crate) struct PolicyBody {
     /// The kinds that observations may bring besides `email` and `phone`, such as `customerId`.
@@ -47,7 +47,7 @@ fn declared_kinds() -> Array {
 
 /// A value or a pattern of one kind.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object", deny_unknown_fields)]
 #[schema(as = Blocked)]
 pub(crate) struct BlockedBody {
     kind: String,
@@ -58,7 +58,7 @@ pub(crate) struct BlockedBody {
 
 /// A limit on one kind.
 #[derive(Clone, Deserialize, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object", deny_unknown_fields)]
 #[schema(as = Limit)]
 pub(crate) struct LimitBody {
     kind: String,

@@ -36,7 +36,7 @@ const VALUES: &[&str] = &["find_identity_by_identifier", "create_observation"];
 const REASONS: &[&str] = &["split_identity", "merge_identities", "undo_event", "decide_review"];
 
 /// Status, code, and where.
-const CODES: [(u16, &str, At); 68] = [
+const CODES: [(u16, &str, At); 70] = [
     (400, "invalid_query", At::Key),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),
@@ -45,6 +45,8 @@ const CODES: [(u16, &str, At); 68] = [
         "invalid_path",
         At::Of(&["find_key", "revoke_key", "find_workspace", "rename_workspace", "erase_workspace"]),
     ),
+    (400, "invalid_path", At::Contact),
+    (400, "invalid_path", At::Of(&["undo_event", "decide_review"])),
     (400, "invalid_idempotency_key", At::Once),
     (400, "invalid_idempotency_key", At::Of(&["create_observations_batch"])),
     (400, "empty_body", At::Body),

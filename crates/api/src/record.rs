@@ -1,7 +1,6 @@
 //! `GET /v1/identities/{id}/record`: everything that is held about a person, as one document.
 
 use axum::Json;
-use axum::extract::Path;
 use axum::http::Uri;
 use axum::response::Response;
 use selfsame_rules::{Apart, Identifier, Outcome, RegisterRow, UnborneText};
@@ -14,7 +13,7 @@ use crate::door::{Caller, Reads};
 use crate::event_body::{EvidenceBody, IdentifierBody, ids, outcome};
 use crate::identities::contact;
 use crate::problem::ProblemBody;
-use crate::target::no_query;
+use crate::target::{Named, no_query};
 use crate::times;
 use crate::words::EventWord;
 
@@ -140,7 +139,7 @@ struct UnreadTextBody {
     responses((status = 200, description = "Everything", body = RecordBody),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
-pub(crate) async fn find_record(caller: Caller<Reads>, path: Path<String>, uri: Uri) -> Response {
+pub(crate) async fn find_record(caller: Caller<Reads>, path: Named, uri: Uri) -> Response {
     let find = async {
         no_query(&uri)?;
         Ok(Json(RecordBody::of(&caller.engine().record(contact(&path)?).await?)))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
 use selfsame_rules::{Event, Judgement, Outcome, Register, Sequence};
@@ -19,6 +19,7 @@ use crate::event_body::{EventBody, RuleBody};
 use crate::page::{Page, PageQuery};
 use crate::problem::ProblemBody;
 use crate::router::ApiState;
+use crate::target::Named;
 
 /// The longest body of a decision.
 const LENGTH_BYTES_MAX: usize = 16 * 1024;
@@ -60,7 +61,7 @@ pub(crate) enum DecisionBody {
 
 /// A review's decision.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object", deny_unknown_fields)]
 #[schema(as = ReviewDecision)]
 pub(crate) struct ReviewDecisionBody {
     decision: DecisionBody,
@@ -115,7 +116,7 @@ fn review(event: &Event, register: &Register) -> Option<ReviewBody> {
 pub(crate) async fn decide_review(
     caller: Caller<Writes>,
     State(state): State<Arc<ApiState>>,
-    path: Path<String>,
+    path: Named,
     request: Request,
 ) -> Response {
     let decide = async {

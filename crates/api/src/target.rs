@@ -9,19 +9,39 @@ use axum::http::request::Parts;
 use crate::problem::Problem;
 use crate::query::Query;
 
-/// The last part of a path, decoded, and the query. Whoever isn't let in hears nothing of either.
+/// What a path names, decoded; nothing where it isn't UTF-8. Whoever isn't let in hears nothing of it.
+pub(crate) struct Named(Option<String>);
+
+/// What a path names, and the query.
 pub(crate) struct Target {
-    /// Nothing where it isn't UTF-8.
-    named: Option<String>,
+    named: Named,
     query: Query,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let named = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(named.ok().map(|Path(named)| named)))
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Target {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let named = Path::<String>::from_request_parts(parts, state).await;
-        Ok(Self { named: named.ok().map(|Path(named)| named), query: Query::of(&parts.uri) })
+        let Ok(named) = Named::from_request_parts(parts, state).await;
+        Ok(Self { named, query: Query::of(&parts.uri) })
+    }
+}
+
+impl Named {
+    /// It.
+    pub(crate) fn text(&self) -> Result<&str, Problem> {
+        let invalid =
+            || Problem::bad_request("invalid_path", "The named part of the path, decoded, must be UTF-8.");
+        self.0.as_deref().ok_or_else(invalid)
     }
 }
 
@@ -35,9 +55,7 @@ impl Target {
 
     /// What the path names, and the query.
     pub(crate) fn with_query(self) -> Result<(String, Query), Problem> {
-        let invalid =
-            || Problem::bad_request("invalid_path", "The last part of the path, decoded, must be UTF-8.");
-        Ok((self.named.ok_or_else(invalid)?, self.query))
+        Ok((self.named.text()?.to_owned(), self.query))
     }
 }
 

@@ -25,7 +25,7 @@ const LENGTH_BYTES_MAX: usize = 4 * 1024;
 
 /// The name of a workspace.
 #[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(expecting = "an object", deny_unknown_fields)]
 #[schema(as = WorkspaceName)]
 pub(crate) struct NameBody {
     /// 1 to 64 of a-z, 0-9, `-`, `_`, `.`.
