@@ -206,6 +206,7 @@ async fn tables(store: &dyn Store) -> (Vec<Event>, Vec<RegisterRow>) {
             Record::Event(event) => log.push(event),
             Record::Contact(contact) => rows.push(RegisterRow { contact, owns: Vec::new() }),
             Record::Owner(identifier, contact) => owners.push((identifier, contact)),
+            Record::Finder(_) => {}
             Record::UnreadableEvent(sequence, why) => panic!("event {sequence}: {why}"),
         }
     }

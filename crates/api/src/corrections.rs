@@ -347,7 +347,7 @@ impl From<Correcting> for Problem {
         let told = sentence(&refused);
         match refused {
             Correcting::NoContact(_) => Self::no_contact(),
-            Correcting::Gone(_) => Self::contact_gone(),
+            Correcting::Gone(_) => Self::new(StatusCode::GONE, "contact_gone", told),
             Correcting::OfAnother(_) => Self::bad_request("other_identity", told),
             Correcting::NothingLeft => Self::bad_request("nothing_left", told),
             Correcting::NotUndoable(_) => conflict("not_undoable", told),

@@ -41,7 +41,7 @@ pub enum Correcting {
     #[error("there is no contact {0}")]
     NoContact(ContactId),
     /// A contact that was deleted, or whose identity has no live contact.
-    #[error("contact {0} was deleted")]
+    #[error("contact {0} was deleted or erased")]
     Gone(ContactId),
     /// A contact that isn't of the identity.
     #[error("contact {0} is not of that identity; name contacts of it")]

@@ -7,10 +7,11 @@ use std::collections::HashMap;
 use std::fmt;
 
 use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Outcome, Sequence, Timestamp, apply};
-use selfsame_store::{Counts, Record, Scan, Scanned, Store, StoreError, WorkspaceKey};
+use selfsame_store::{Counts, Finder, Record, Scan, Scanned, Store, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
 
 use crate::access_check::FoldedAccess;
+use crate::finders::Finders;
 use crate::ledger::{Ledger, digest};
 
 /// The most faults that are told one by one; the rest is counted.
@@ -66,6 +67,9 @@ struct Checking {
     report: Report,
     ledger: Ledger,
     access: FoldedAccess,
+    finders: Finders,
+    /// Contacts whose rows name another event than the one that made them.
+    misnaming: Vec<ContactId>,
     /// Something was corrected, refused or governed: a contact may bear what its identity doesn't own.
     is_corrected: bool,
     last_event: Option<(Sequence, Timestamp)>,
@@ -105,6 +109,12 @@ impl Checking {
             }
             Record::Contact(contact) => self.contact(&contact),
             Record::Owner(identifier, owner) => self.owner(&identifier, owner),
+            Record::Finder(Finder::Made(contact, event)) => {
+                if self.ledger.made_by(contact) != Some(event) {
+                    self.misnaming.push(contact);
+                }
+            }
+            Record::Finder(finder) => self.finders.take(&finder),
         }
     }
 
@@ -132,6 +142,8 @@ impl Checking {
                 event.sequence
             ));
         }
+        self.ledger.follow_made(event);
+        self.finders.follow(event);
     }
 
     /// A stored row equals what the log adds up to.
@@ -196,6 +208,7 @@ impl Checking {
         self.owned_within();
         self.links();
         self.nothing_is_missing(*head);
+        self.events_are_found();
         self.counts(*counts);
         self.report
     }
@@ -232,6 +245,20 @@ impl Checking {
                     "contact {id} links to contact {primary}, which is no live contact: an orphan"
                 )),
             }
+        }
+    }
+
+    /// Each event is found by the contact that it made, by those that it concerns or keeps apart, by what it refused or settled, and by
+    /// nothing else. Where rows or the log aren't what they must be, that says nothing.
+    fn events_are_found(&mut self) {
+        if self.report.faults_count > 0 {
+            return;
+        }
+        for contact in std::mem::take(&mut self.misnaming) {
+            self.fault(format_args!("contact {contact} does not name the event that made it"));
+        }
+        for (event, what) in self.finders.differences() {
+            self.fault(format_args!("event {event} is not found by {what}"));
         }
     }
 

@@ -73,7 +73,7 @@ async fn of_workspace(store: &dyn Store, workspace: WorkspaceKey) -> Result<Vec<
                     Record::Contact(contact) => {
                         made.insert(contact.id, contact.created_at);
                     }
-                    Record::UnreadableEvent(..) | Record::Owner(..) => {}
+                    Record::UnreadableEvent(..) | Record::Owner(..) | Record::Finder(_) => {}
                 }
             }
         }

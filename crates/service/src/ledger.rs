@@ -7,7 +7,9 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 
-use selfsame_rules::{Change, Contact, ContactId, Identifier, IdentifierKind, Ownership, Tables, Timestamp};
+use selfsame_rules::{
+    Change, Contact, ContactId, Event, Identifier, IdentifierKind, Ownership, Sequence, Tables, Timestamp,
+};
 
 /// No contact: ids begin at 1.
 const NONE: i64 = 0;
@@ -25,6 +27,8 @@ struct Folded {
     owns: u64,
     /// Of its e-mail and its phone number, for they may change hands; 0 for none.
     borne: [u64; 2],
+    /// The event that made it.
+    made_by: Sequence,
     /// The next contact of the same identity, in no particular order; [`NONE`] at the end.
     next: i64,
     /// The end of that list; right for primaries only.
@@ -89,6 +93,20 @@ impl Ledger {
         } else {
             None
         }
+    }
+
+    /// Notes which contacts an event made, once it was applied.
+    pub(crate) fn follow_made(&mut self, event: &Event) {
+        for (contact, _) in event.made() {
+            if let Some(folded) = self.get_mut(contact) {
+                folded.made_by = event.sequence;
+            }
+        }
+    }
+
+    /// The event that made the contact.
+    pub(crate) fn made_by(&self, contact: ContactId) -> Option<Sequence> {
+        self.get(contact).map(|folded| folded.made_by)
     }
 
     /// Whether the log gives the contact all that it bears.
@@ -167,6 +185,7 @@ impl Tables for Ledger {
             bears: contact.identifiers.iter().map(digest).fold(0, u64::wrapping_add),
             owns: 0,
             borne: built_in(&contact),
+            made_by: Sequence(0),
             next: NONE,
             last: id.0,
         });

@@ -13,6 +13,7 @@ mod environment_key;
 mod erasing;
 pub mod erasures;
 mod feed;
+mod finders;
 mod in_flight;
 mod installation;
 mod key_text;

@@ -5,7 +5,7 @@ use std::pin::pin;
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::TryStreamExt;
 use selfsame_rules::{ContactId, Identifier, IdentifierKind, Sequence};
-use selfsame_store::{Record, Scan, Scanned, StoreError, WorkspaceKey, event_text};
+use selfsame_store::{EvidenceDigest, Finder, Record, Scan, Scanned, StoreError, WorkspaceKey, event_text};
 use tokio::sync::mpsc;
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
@@ -14,7 +14,10 @@ use crate::connections::Loan;
 use crate::error::Fault;
 use crate::recall::event_row;
 use crate::rows::{self, get};
-use crate::statements::{BEGIN_SCAN, COMMIT, HEAD, SCAN_CONTACTS, SCAN_EVENTS, SCAN_OWNERS};
+use crate::statements::{
+    BEGIN_SCAN, COMMIT, HEAD, SCAN_APART, SCAN_CONCERNED, SCAN_CONTACTS, SCAN_EVENTS, SCAN_MADE, SCAN_OWNERS,
+    SCAN_REFUSALS,
+};
 
 /// How many rows go to the receiver at once.
 const ROWS_AT_ONCE: usize = 1_000;
@@ -82,6 +85,10 @@ async fn tables(
             sink.send_all(client, workspace, SCAN_EVENTS, event).await?;
             sink.send_all(client, workspace, SCAN_CONTACTS, contact).await?;
             sink.send_all(client, workspace, SCAN_OWNERS, owner).await?;
+            sink.send_all(client, workspace, SCAN_MADE, made).await?;
+            sink.send_all(client, workspace, SCAN_CONCERNED, concerned).await?;
+            sink.send_all(client, workspace, SCAN_APART, kept_apart).await?;
+            sink.send_all(client, workspace, SCAN_REFUSALS, refusal).await?;
         }
     }
     sink.flush().await
@@ -94,18 +101,18 @@ struct Sink {
 }
 
 impl Sink {
-    async fn send_all(
+    async fn send_all<R: IntoIterator<Item = Record>>(
         &mut self,
         client: &ClientWrapper,
         workspace: WorkspaceKey,
         statement: &str,
-        record: impl Fn(&Row) -> Result<Record, StoreError>,
+        records: impl Fn(&Row) -> Result<R, StoreError>,
     ) -> Result<(), Stop> {
         let rows = client.query_typed_raw(statement, [(workspace.0, Type::INT8)]).await?;
         let mut rows = pin!(rows);
         while let Some(row) = rows.try_next().await? {
-            self.rows.push(record(&row)?);
-            if self.rows.len() == ROWS_AT_ONCE {
+            self.rows.extend(records(&row)?);
+            if self.rows.len() >= ROWS_AT_ONCE {
                 self.flush().await?;
             }
         }
@@ -118,20 +125,43 @@ impl Sink {
     }
 }
 
-fn event(row: &Row) -> Result<Record, StoreError> {
+fn event(row: &Row) -> Result<[Record; 1], StoreError> {
     let row = event_row(row)?;
     Ok(match event_text::read(&row) {
-        Ok(event) => Record::Event(event),
-        Err(error) => Record::UnreadableEvent(Sequence(row.sequence), error.to_string()),
+        Ok(event) => [Record::Event(event)],
+        Err(error) => [Record::UnreadableEvent(Sequence(row.sequence), error.to_string())],
     })
 }
 
-fn contact(row: &Row) -> Result<Record, StoreError> {
-    Ok(Record::Contact(rows::contact(row)?))
+fn contact(row: &Row) -> Result<[Record; 1], StoreError> {
+    Ok([Record::Contact(rows::contact(row)?)])
 }
 
-fn owner(row: &Row) -> Result<Record, StoreError> {
+fn owner(row: &Row) -> Result<[Record; 1], StoreError> {
     let kind = IdentifierKind::from_name(get(row, "kind")?).map_err(StoreError::failed)?;
     let identifier = Identifier::from_stored(kind, get(row, "value")?);
-    Ok(Record::Owner(identifier, ContactId(get(row, "contact_id")?)))
+    Ok([Record::Owner(identifier, ContactId(get(row, "contact_id")?))])
+}
+
+fn made(row: &Row) -> Result<[Record; 1], StoreError> {
+    let (contact, event) = (ContactId(get(row, "id")?), Sequence(get(row, "event_sequence")?));
+    Ok([Record::Finder(Finder::Made(contact, event))])
+}
+
+fn concerned(row: &Row) -> Result<[Record; 1], StoreError> {
+    let (contact, event) = (ContactId(get(row, "contact_id")?), Sequence(get(row, "sequence")?));
+    Ok([Record::Finder(Finder::Concerned(contact, event))])
+}
+
+fn kept_apart(row: &Row) -> Result<[Record; 1], StoreError> {
+    let (contact, event) = (ContactId(get(row, "contact_id")?), Sequence(get(row, "sequence")?));
+    Ok([Record::Finder(Finder::KeptApart(contact, event))])
+}
+
+fn refusal(row: &Row) -> Result<impl Iterator<Item = Record> + use<>, StoreError> {
+    let event = Sequence(get(row, "sequence")?);
+    let refused = Finder::Refused(EvidenceDigest::from_stored(get(row, "evidence")?), event);
+    let settled = get::<Option<i64>>(row, "settled_sequence")?;
+    let settled = settled.map(|review| Finder::Settled(event, Sequence(review)));
+    Ok([Some(refused), settled].into_iter().flatten().map(Record::Finder))
 }

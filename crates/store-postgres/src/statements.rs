@@ -181,6 +181,17 @@ pub(crate) const SCAN_CONTACTS: &str =
         deleted_at_ms
     FROM selfsame.contacts WHERE workspace = $1 ORDER BY id";
 
+pub(crate) const SCAN_MADE: &str = "SELECT id, event_sequence FROM selfsame.contacts WHERE workspace = $1";
+
+pub(crate) const SCAN_CONCERNED: &str =
+    "SELECT contact_id, sequence FROM selfsame.event_contacts WHERE workspace = $1";
+
+pub(crate) const SCAN_APART: &str =
+    "SELECT contact_id, sequence FROM selfsame.kept_apart WHERE workspace = $1";
+
+pub(crate) const SCAN_REFUSALS: &str =
+    "SELECT sequence, evidence, settled_sequence FROM selfsame.refusals WHERE workspace = $1";
+
 pub(crate) const SCAN_OWNERS: &str =
     "SELECT kind, value, contact_id FROM selfsame.identifiers WHERE workspace = $1";
 
@@ -270,6 +281,10 @@ pub fn statements() -> Vec<(&'static str, String)> {
         ("scan events", SCAN_EVENTS),
         ("scan contacts", SCAN_CONTACTS),
         ("scan owners", SCAN_OWNERS),
+        ("scan made", SCAN_MADE),
+        ("scan concerned", SCAN_CONCERNED),
+        ("scan apart", SCAN_APART),
+        ("scan refusals", SCAN_REFUSALS),
         ("server", SERVER),
         ("circumstances", CIRCUMSTANCES),
         ("statistics", STATISTICS),

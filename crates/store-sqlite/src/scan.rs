@@ -1,17 +1,22 @@
 //! Scans: whole tables from one snapshot, in bounded memory.
 
 use rusqlite::{Connection, Transaction};
-use selfsame_rules::Sequence;
-use selfsame_store::{Record, Scan, Scanned, StoreError, WorkspaceKey, event_text};
+use selfsame_rules::{ContactId, Sequence};
+use selfsame_store::{EvidenceDigest, Finder, Record, Scan, Scanned, StoreError, WorkspaceKey, event_text};
 use tokio::sync::mpsc;
 
 use crate::error::store_error;
 use crate::load::{Standing, standing};
 use crate::merges::{EVENTS_AFTER, UnfinishedMerges, event_row};
-use crate::rows;
+use crate::rows::{self, text};
 
 /// How many rows go to the receiver at once.
 const ROWS_AT_ONCE: usize = 1_000;
+
+const MADE: &str = "SELECT id, event_sequence FROM contacts WHERE workspace = ?1";
+const CONCERNED: &str = "SELECT contact_id, sequence FROM event_contacts WHERE workspace = ?1";
+const APART: &str = "SELECT contact_id, sequence FROM kept_apart WHERE workspace = ?1";
+const REFUSALS: &str = "SELECT sequence, evidence, settled_sequence FROM refusals WHERE workspace = ?1";
 
 /// Why a scan ended early.
 enum Stop {
@@ -41,7 +46,8 @@ pub(crate) fn scan(
         Scan::Contacts => contacts(&transaction, workspace, &merges, &mut sink),
         Scan::Everything => events(&transaction, workspace, &mut sink)
             .and_then(|()| contacts(&transaction, workspace, &merges, &mut sink))
-            .and_then(|()| owners(&transaction, workspace, &mut sink)),
+            .and_then(|()| owners(&transaction, workspace, &mut sink))
+            .and_then(|()| finders(&transaction, workspace, &mut sink)),
     };
     match sent.and_then(|()| sink.flush()) {
         Ok(()) | Err(Stop::NobodyListens) => Ok(Scanned { head, counts }),
@@ -101,6 +107,33 @@ fn owners(transaction: &Transaction<'_>, workspace: WorkspaceKey, sink: &mut Sin
         let contact = rows::contact(row)?;
         for identifier in rows::owned(row, &contact)? {
             sink.push(Record::Owner(identifier, contact.id))?;
+        }
+    }
+    Ok(())
+}
+
+/// All that events are found by, beside the log.
+fn finders(transaction: &Transaction<'_>, workspace: WorkspaceKey, sink: &mut Sink) -> Result<(), Stop> {
+    let kinds = [
+        (MADE, Finder::Made as fn(ContactId, Sequence) -> Finder),
+        (CONCERNED, Finder::Concerned),
+        (APART, Finder::KeptApart),
+    ];
+    for (statement, finder) in kinds {
+        let mut statement = transaction.prepare(statement)?;
+        let mut rows = statement.query([workspace.0])?;
+        while let Some(row) = rows.next()? {
+            sink.push(Record::Finder(finder(ContactId(row.get(0)?), Sequence(row.get(1)?))))?;
+        }
+    }
+    let mut statement = transaction.prepare(REFUSALS)?;
+    let mut rows = statement.query([workspace.0])?;
+    while let Some(row) = rows.next()? {
+        let (event, evidence) =
+            (Sequence(row.get(0)?), EvidenceDigest::from_stored(text(row, 1)?.unwrap_or_default()));
+        sink.push(Record::Finder(Finder::Refused(evidence, event)))?;
+        if let Some(review) = row.get(2)? {
+            sink.push(Record::Finder(Finder::Settled(event, Sequence(review))))?;
         }
     }
     Ok(())

@@ -127,7 +127,8 @@ fn owned_by(row: &RegisterRow) -> BTreeSet<Identifier> {
     borne.filter(|identifier| row.owns.contains(identifier.kind())).cloned().collect()
 }
 
-fn apart(event: &Event) -> Vec<ContactId> {
+/// Contacts in pairs that an event keeps apart, or no longer.
+pub(crate) fn apart(event: &Event) -> Vec<ContactId> {
     let pairs =
         event.outcome.correction().into_iter().flat_map(|made| made.kept_apart.iter().chain(&made.lifted));
     let named: BTreeSet<ContactId> =

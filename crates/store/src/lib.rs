@@ -32,6 +32,7 @@ pub mod declared_text;
 mod error;
 pub mod event_text;
 mod evidence_digest;
+mod finder;
 mod kept;
 mod person_page;
 mod recall;
@@ -51,6 +52,7 @@ pub use changes::Changes;
 pub use corrected::Corrected;
 pub use error::StoreError;
 pub use evidence_digest::EvidenceDigest;
+pub use finder::Finder;
 pub use kept::{ANSWERS_KEPT_FOR, Carried, Decided, Kept, KeptAnswer, Once};
 pub use person_page::{PageAsked, PageOf, PersonPage, left_to_others};
 pub use recall::{Decisions, Question, Recall, Recalled, Recalling, Reply};
@@ -210,7 +212,7 @@ pub enum Scan {
     /// [`Record::Contact`] for every contact, deleted ones too, in id order.
     Contacts,
     /// First [`Record::Event`] for every event by sequence, then [`Record::Contact`] for every contact by id, then
-    /// [`Record::Owner`] for every owned identifier, in any order.
+    /// [`Record::Owner`] for every owned identifier, in any order, and [`Record::Finder`] for all that events are found by.
     Everything,
 }
 
@@ -234,4 +236,6 @@ pub enum Record {
     Contact(Contact),
     /// An owned identifier and the contact that owns it.
     Owner(Identifier, ContactId),
+    /// Something by which an event is found.
+    Finder(Finder),
 }

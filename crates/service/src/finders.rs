@@ -1,0 +1,65 @@
+//! What events are found by, compared with the log, in little memory: a number for each event that is found by more than the
+//! contact that it made.
+//!
+//! Rows are kept as sums of 64-bit digests: what differs passes for equal once in 2^64.
+
+use std::collections::HashMap;
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::mem::Discriminant;
+
+use selfsame_rules::{Event, Sequence};
+use selfsame_store::Finder;
+
+/// What the log says of events less what is stored of them: nothing is left where the two are the same.
+#[derive(Debug, Default)]
+pub(crate) struct Finders(HashMap<(Discriminant<Finder>, Sequence), (&'static str, u64)>);
+
+impl Finders {
+    /// Adds what the log says of an event.
+    pub(crate) fn follow(&mut self, event: &Event) {
+        for finder in Finder::of(event) {
+            // That is one of each contact: the ledger keeps it.
+            if !matches!(finder, Finder::Made(..)) {
+                let sum = self.sum(&finder);
+                *sum = sum.wrapping_add(digest(&finder));
+            }
+        }
+    }
+
+    /// Takes off what is stored.
+    pub(crate) fn take(&mut self, finder: &Finder) {
+        let sum = self.sum(finder);
+        *sum = sum.wrapping_sub(digest(finder));
+    }
+
+    /// The events that are stored otherwise, each with what it is found by.
+    pub(crate) fn differences(&self) -> Vec<(Sequence, &'static str)> {
+        let left = self.0.iter().filter(|(_, (_, sum))| *sum != 0);
+        let mut left: Vec<_> = left.map(|((_, event), (what, _))| (*event, *what)).collect();
+        left.sort_unstable();
+        left
+    }
+
+    fn sum(&mut self, finder: &Finder) -> &mut u64 {
+        let place = (std::mem::discriminant(finder), finder.event());
+        &mut self.0.entry(place).or_insert_with(|| (what(finder), 0)).1
+    }
+}
+
+fn what(finder: &Finder) -> &'static str {
+    match finder {
+        Finder::Made(..) => "the contact that it made",
+        Finder::Concerned(..) => "the contacts that it concerns",
+        Finder::KeptApart(..) => "the contacts that it keeps apart, or no longer",
+        Finder::Refused(..) => "the evidence that it refused",
+        Finder::Settled(..) => "the refusal that it settled",
+    }
+}
+
+fn digest(finder: &Finder) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    finder.hash(&mut hasher);
+    // An odd number: one row too many is never nothing.
+    hasher.finish() | 1
+}
