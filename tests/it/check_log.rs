@@ -164,9 +164,9 @@ async fn a_log_that_was_touched_is_found() {
         ),
         (
             "a later format",
-            "UPDATE events SET format = 2 WHERE sequence = 7",
+            "UPDATE events SET format = 3 WHERE sequence = 7",
             &[
-                "event 7 can't be read: its format is 2, and this version reads up to 1",
+                "event 7 can't be read: its format is 3, and this version reads up to 2",
                 "contact 6 is not what the log adds up to: no event made it",
                 "an identifier is owned by contact 6, which is no live contact",
                 "the workspace's last time is not that of its last event",

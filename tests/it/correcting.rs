@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use selfsame_rules::{
-    Actor, Asked, ContactId, Event, Head, Identities, Judgement, Moment, Observation, Policy, PolicyDocument,
-    Register, RegisterRow, SeenIdentifier, Sequence, Timestamp, as_of, decide, delete, govern, join, refold,
-    review, split, undo, why,
+    Actor, Asked, ContactId, Correcting, Event, Head, Identities, Judgement, Moment, Observation, Outcome,
+    Policy, PolicyDocument, Register, RegisterRow, Sequence, Spelling, Spelt, Timestamp, as_of, decide,
+    delete, govern, join, refold, review, split, undo, why,
 };
 use selfsame_rules::{Identifier, IdentifierKind};
 use selfsame_service::check::check;
@@ -15,6 +15,7 @@ use selfsame_service::{CorrectError, Engine, EngineSettings, Order};
 use selfsame_store::{Recall, Record, Scan, Store, WorkspaceKey};
 use support::backend::scan;
 use support::clock::ManualClock;
+use support::corrections::british;
 use support::databases::{Database, Databases};
 use support::random::Random;
 use support::size::{Size, proved};
@@ -71,9 +72,15 @@ impl Played {
             Order::Join(contacts) => join(register, contacts, &asked),
             Order::Review(number, judgement) => review(register, *number, *judgement, &asked),
             Order::Delete(contact) => delete(register, *contact, &asked),
-            Order::Refold(policy) => refold(register, log, policy.clone(), &asked).map(|done| done.event),
+            Order::Refold(policy, international) => {
+                refold(register, log, policy.clone(), *international, &asked).map(|done| done.event)
+            }
             Order::Govern(policy) => {
-                let event = govern(register, policy.clone(), &asked).expect("it spells alike");
+                let Ok(event) = govern(register, policy.clone(), &asked) else {
+                    let refused = self.engine.correct(order, asked.by, None, false).await;
+                    let spelt = matches!(refused, Err(CorrectError::Refused(Correcting::SpeltOtherwise)));
+                    return assert!(spelt, "{refused:?}");
+                };
                 let ordered = self.engine.correct(order, asked.by, None, false).await.expect("it may hold");
                 assert_eq!(ordered.event, event);
                 return event.into_iter().for_each(|event| self.take(event));
@@ -133,8 +140,24 @@ impl Played {
                 let other = row.contact.deleted_at.is_none() && !everybody.contains(&row.contact.id);
                 other && row.contact.identifiers.contains(value)
             });
-            let stands = log.iter().any(|event| event.evidence.iter().any(|seen| seen.identifier() == value));
-            assert!(kept || !stands, "{value:?} stands in the log");
+            // By its present spelling: that of somebody else may once have been the same.
+            let spelt = Spelt::of(&log);
+            let stands = log.iter().find(|event| {
+                let evidence = &spelt.event(event).into_owned().evidence;
+                evidence.iter().any(|seen| seen.identifier() == value)
+            });
+            let stands = stands.map(|event| event.sequence);
+            assert!(kept || stands.is_none(), "{value:?} stands in event {stands:?} of the log");
+        }
+        // Every spelling that their contacts ever had is gone.
+        let theirs = |contact: &ContactId| everybody.contains(contact);
+        for event in &log {
+            let made = event.made().filter(|(contact, _)| theirs(contact)).flat_map(|(_, evidence)| evidence);
+            assert!(made.into_iter().all(|seen| seen.identifier().is_erased()), "event {}", event.sequence);
+            let Outcome::Refolded { respelt, .. } = &event.outcome else { continue };
+            let respelt = respelt.iter().filter(|one| one.contact.as_ref().is_some_and(theirs));
+            let mut respelt = respelt.flat_map(|one| &one.identifiers);
+            assert!(respelt.all(Identifier::is_erased), "event {} spells one of theirs", event.sequence);
         }
         self.register = Register::fold(&log).expect("the log folds");
         self.log = log;
@@ -217,21 +240,37 @@ async fn tables(store: &dyn Store) -> (Vec<Event>, Vec<RegisterRow>) {
     (log, rows)
 }
 
-fn seen(random: &mut Random) -> Observation {
+/// An observation that was read in that way.
+fn seen(random: &mut Random, spelling: &Spelling) -> Observation {
     loop {
         let mut seen = Vec::new();
         for (kind, text) in [("email", "e{}@b.c"), ("phone", "{}"), ("customerId", "c{}")] {
             if random.once_in(if kind == "customerId" { 3 } else { 2 }) {
                 let text = text.replace("{}", &random.below(6).to_string());
+                let text = match (kind, random.below(3)) {
+                    ("email", 0) => text.to_uppercase(),
+                    ("phone", 0) => format!("0{text}"),
+                    ("phone", 1) => format!("+44 {text}"),
+                    _ => text,
+                };
                 let kind = IdentifierKind::from_name(kind).expect("it is one");
-                let one = SeenIdentifier::parse(&kind, &text).expect("it is valid").expect("it is not blank");
+                let one = spelling.parse(&kind, &text).expect("it is valid").expect("it is not blank");
                 seen.push(if random.once_in(2) { one.verified() } else { one });
             }
         }
         if !seen.is_empty() {
-            return Observation::new(Actor::named("test"), seen).expect("one of each kind");
+            let seen = Observation::new(Actor::named("test"), seen).expect("one of each kind");
+            return seen.read_by(spelling.clone());
         }
     }
+}
+
+/// The same policy with a random spelling.
+fn spelt(policy: &Policy, random: &mut Random) -> Policy {
+    let exact_email = random.once_in(2);
+    let default_region = random.once_in(2).then(|| "GB".to_owned());
+    let document = PolicyDocument { exact_email, default_region, ..policy.document() };
+    Policy::read(&document).expect("it is one")
 }
 
 fn policy(random: &mut Random) -> Policy {
@@ -273,8 +312,14 @@ fn order(random: &mut Random, played: &Played) -> Order {
         }
         6 => Order::Delete(one),
         7 => Order::Erase(one),
-        _ if random.once_in(2) => Order::Govern(policy(random)),
-        _ => Order::Refold(policy(random)),
+        _ if random.once_in(2) => {
+            let now = played.register.policy().cloned().unwrap_or_default().document();
+            let (exact_email, default_region) = (now.exact_email, now.default_region);
+            let document = PolicyDocument { exact_email, default_region, ..policy(random).document() };
+            let alike = Policy::read(&document).expect("it is one");
+            Order::Govern(if random.once_in(4) { spelt(&alike, random) } else { alike })
+        }
+        _ => Order::Refold(spelt(&policy(random), random), british),
     }
 }
 
@@ -285,7 +330,10 @@ async fn play(databases: &Databases, random: &mut Random, steps: i64) -> BTreeMa
             let order = order(random, &played);
             played.order(order, at).await;
         } else {
-            played.observe(seen(random), at).await;
+            // Now and then somebody has read it before the policy changed.
+            let policy = played.register.policy().cloned().unwrap_or_default();
+            let policy = if random.once_in(6) { spelt(&policy, random) } else { policy };
+            played.observe(seen(random, &policy.spelling(british)), at).await;
         }
         if random.once_in(12) {
             played.agrees(random).await;

@@ -18,10 +18,9 @@ pub struct Held {
     pub deleted_at: Option<String>,
 }
 
-/// What an event saw, kept for a refold, which may make a contact of it later.
+/// What is kept of an event: whose a refold has made it, and whom it names.
 #[derive(Clone, Debug)]
 struct Seen {
-    values: BTreeMap<String, Option<String>>,
     made: Option<i64>,
     named: BTreeSet<i64>,
 }
@@ -63,10 +62,14 @@ impl Consumer {
                     let seen = self.seen.get_mut(&number(&new["observedInSequence"])).expect("it was told");
                     // From now on that is whose it is.
                     seen.made = Some(id);
-                    let values = seen.values.clone();
-                    self.add(id, None, &at, values);
+                    self.add(id, None, &at, values_in(&new["identifiers"]));
                 }
-                self.correct(outcome, &at);
+                self.lose(&outcome["lost"]);
+                for one in list(&outcome["respelt"]) {
+                    let held = self.held(number(&one["contactId"]));
+                    (held.values, held.updated_at) = (values_in(&one["identifiers"]), at.clone());
+                }
+                self.move_and_gain(outcome, &at);
             }
             "deleted" => self.delete(outcome, &at),
             "erased" => self.erase(outcome, &at),
@@ -75,19 +78,22 @@ impl Consumer {
         }
         let mut named = BTreeSet::new();
         contacts_in(outcome, &mut named);
-        self.seen.insert(sequence, Seen { values, made: outcome["contactId"].as_i64(), named });
+        self.seen.insert(sequence, Seen { made: outcome["contactId"].as_i64(), named });
         self.last = sequence;
     }
 
-    /// Takes an event again that was rewritten: what it saw no longer has all values, and the contact of it bears no others.
+    /// Takes an event again that was rewritten: of what it saw, the contact of it bears nothing any more that is null now,
+    /// however that was spelt.
     pub fn take_again(&mut self, event: &Value) {
         let sequence = number(&event["sequence"]);
         assert!(self.stale.remove(&sequence), "nobody told that event {sequence} was rewritten");
         let seen = self.seen.get_mut(&sequence).expect("it was taken before");
-        seen.values = values_of(event);
-        let (made, values) = (seen.made, seen.values.clone());
-        if let Some(made) = made.filter(|made| !self.erased.contains(made)) {
-            self.held(made).values = values;
+        let erased: Vec<String> =
+            values_of(event).into_iter().filter(|(_, value)| value.is_none()).map(|(kind, _)| kind).collect();
+        if let Some(made) = seen.made.filter(|made| !self.erased.contains(made)) {
+            for kind in erased {
+                self.held(made).values.insert(kind, None);
+            }
         }
     }
 
@@ -188,6 +194,10 @@ impl Consumer {
 
     fn correct(&mut self, outcome: &Value, at: &str) {
         self.lose(&outcome["lost"]);
+        self.move_and_gain(outcome, at);
+    }
+
+    fn move_and_gain(&mut self, outcome: &Value, at: &str) {
         for moved in list(&outcome["moves"]) {
             if let Some(former) = moved["join"].as_i64() {
                 self.join(former, number(&moved["to"]), at);
@@ -245,7 +255,12 @@ impl Consumer {
 
 /// What an event saw, by kind.
 fn values_of(event: &Value) -> BTreeMap<String, Option<String>> {
-    let seen = list(&event["evidence"]).iter();
+    values_in(&event["evidence"])
+}
+
+/// Values by kind.
+fn values_in(identifiers: &Value) -> BTreeMap<String, Option<String>> {
+    let seen = list(identifiers).iter();
     seen.map(|seen| (text(&seen["kind"]), seen["value"].as_str().map(str::to_owned))).collect()
 }
 

@@ -46,14 +46,31 @@ pub async fn use_everything(engine: &Engine) {
     engine.history(third).await.expect("it can be read");
     engine.why(one, other).await.expect("it can be read");
 
+    let dialled = seen(engine, &[("phone", "0444")]).await;
+    let region = PolicyDocument { default_region: Some("GB".to_owned()), ..document };
+    govern(engine, Order::Refold(policy(&region), british)).await;
+    let person = engine.person(&Whom::Identifier(phone("+44444")), None).await.expect("it is spelt so now");
+    assert_eq!(person.primary, dialled);
+    let then = Some(Moment::Sequence(last.sequence));
+    engine.person(&Whom::Identifier(phone("+44333")), then).await.expect_err("nobody was ever seen with it");
+    erase(engine, dialled).await;
     erase(engine, one).await;
-    govern(engine, Order::Refold(Policy::default())).await;
+    govern(engine, Order::Refold(Policy::default(), british)).await;
+}
+
+/// Numbers as they are dialled in the only country of these tests.
+pub fn british(_: &str, digits: &str) -> Option<String> {
+    if digits.starts_with('+') {
+        return Some(digits.to_owned());
+    }
+    Some(format!("+44{}", digits.strip_prefix('0')?))
 }
 
 /// Erases a person twice by the same request: the second time, the answer is what was kept.
 async fn erase(engine: &Engine, whom: ContactId) {
-    let once =
-        Once::new(WorkspaceKey::DEFAULT, "DELETE", "a key", ["a request"], Timestamp::from_milliseconds(1));
+    let key = format!("a key for {whom}");
+    let at = Timestamp::from_milliseconds(1);
+    let once = Once::new(WorkspaceKey::DEFAULT, "DELETE", &key, ["a request"], at);
     let answer = |erased: &Result<Erased, CorrectError>| {
         let verified = erased.as_ref().is_ok_and(|erased| erased.verified.is_some());
         Some(KeptAnswer { status: 200, location: None, body: Some(format!("{verified}").into()) })

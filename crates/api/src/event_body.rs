@@ -171,14 +171,24 @@ pub(crate) fn outcome(outcome: &Outcome) -> Value {
             "before": policy.before.as_ref().map(PolicyBody::of),
             "after": PolicyBody::of(&policy.after),
         }),
-        Outcome::Refolded { policy, contacts, correction } => {
-            let made = contacts.iter().map(
-                |contact| json!({ "contactId": contact.id.0, "observedInSequence": contact.observed_in.0 }),
-            );
+        Outcome::Refolded { policy, contacts, respelt, correction } => {
+            let made = contacts.iter().map(|contact| {
+                let seen = contact.evidence.iter().map(SeenIdentifier::identifier);
+                json!({
+                    "contactId": contact.id.0,
+                    "observedInSequence": contact.observed_in.0,
+                    "identifiers": seen.map(IdentifierBody::of).collect::<Vec<_>>(),
+                })
+            });
+            let respelt = respelt.iter().filter_map(|one| {
+                let identifiers: Vec<_> = one.identifiers.iter().map(IdentifierBody::of).collect();
+                Some(json!({ "contactId": one.contact?.0, "identifiers": identifiers }))
+            });
             let refolded = json!({
                 "before": policy.before.as_ref().map(PolicyBody::of),
                 "after": PolicyBody::of(&policy.after),
                 "newContacts": made.collect::<Vec<_>>(),
+                "respelt": respelt.collect::<Vec<_>>(),
             });
             corrected(members(refolded), correction)
         }

@@ -79,12 +79,13 @@ pub(crate) fn parse(
         Category::Syntax | Category::Eof | Category::Io => malformed(place),
     })?;
     let seen = [email(body.email, place, policy)?, phone(body.phone_number, place, policy)?];
-    Observation::new(actor.clone(), seen.into_iter().flatten()).map_err(|_| {
+    let observation = Observation::new(actor.clone(), seen.into_iter().flatten()).map_err(|_| {
         Problem::bad_request(
             "nothing_to_identify",
             "There is no `email` and no `phoneNumber` that isn't blank; send at least one of them.",
         )
-    })
+    })?;
+    Ok(observation.read_by(policy.spelling(international)))
 }
 
 fn malformed(place: Place) -> Problem {

@@ -217,7 +217,7 @@ fn observation(body: NewObservationBody<'_>, policy: &Policy, actor: Actor) -> R
             "`identifiers` must hold at least one value that isn't blank, and one of a kind at most.";
         Problem::bad_request("nothing_to_identify", detail)
     })?;
-    Ok(observation.with_origin(origin))
+    Ok(observation.with_origin(origin).read_by(policy.spelling(international)))
 }
 
 /// The text of a value: a JSON string, or the digits of a whole number where a phone number is wanted.

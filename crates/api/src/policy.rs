@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
-use selfsame_rules::{ContactId, Refolding, Rule, Sequence};
+use selfsame_rules::{ContactId, Outcome, Refolding, Rule, Sequence};
 use selfsame_service::{Order, Ordered};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::change::Change;
 use crate::door::{Administers, Caller, Reads};
 use crate::event_body::{EventBody, RuleBody, ids};
+use crate::international::international;
 use crate::policy_body::PolicyBody;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;
@@ -49,6 +50,8 @@ pub(crate) struct RefoldingBody {
     allowed: Vec<RefoldedMergeBody>,
     /// Merges by hand that it forbids: their events.
     joins_forbidden: Vec<i64>,
+    /// Contacts whose values it spells otherwise than they were spelt before.
+    respelt_contacts: Vec<i64>,
 }
 
 /// A merge that a refold decides otherwise.
@@ -140,7 +143,8 @@ async fn order(
     dry_run: bool,
 ) -> Result<Response, Problem> {
     let policy = change.object::<PolicyBody>()?.read()?;
-    let order = if refold { Order::Refold(policy.clone()) } else { Order::Govern(policy.clone()) };
+    let order =
+        if refold { Order::Refold(policy.clone(), international) } else { Order::Govern(policy.clone()) };
     let body = move |Ordered { event, refolding, .. }: &Ordered| {
         Ok(PolicySetBody {
             policy: PolicyBody::of(&policy),
@@ -157,11 +161,16 @@ fn refolding_body(refolding: &Refolding) -> RefoldingBody {
         rule: rule.map(RuleBody::of),
         contact_ids: ids(contacts),
     };
+    let respelt =
+        if let Outcome::Refolded { respelt, .. } = &refolding.event.outcome { &respelt[..] } else { &[] };
+    let mut respelt: Vec<ContactId> = respelt.iter().filter_map(|one| one.contact).collect();
+    respelt.sort_unstable();
     let refused = refolding.refused.iter();
     let allowed = refolding.allowed.iter();
     RefoldingBody {
         refused: refused.map(|(sequence, rule, contacts)| merge(sequence, Some(rule), contacts)).collect(),
         allowed: allowed.map(|(sequence, contacts)| merge(sequence, None, contacts)).collect(),
         joins_forbidden: refolding.joins_forbidden.iter().map(|sequence| sequence.0).collect(),
+        respelt_contacts: ids(&respelt),
     }
 }

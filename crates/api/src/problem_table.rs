@@ -96,7 +96,7 @@ const CODES: [(u16, &str, At); 70] = [
     (409, "together_already", At::Of(&["merge_identities", "decide_review"])),
     (409, "forbidden_by_policy", At::Of(&["merge_identities", "decide_review"])),
     (409, "not_open", At::Of(&["decide_review"])),
-    (409, "spelt_otherwise", At::Of(&["set_policy", "preview_policy"])),
+    (409, "spelt_otherwise", At::Of(&["set_policy"])),
     (409, "name_taken", At::Of(&["create_key", "create_workspace", "rename_workspace"])),
     (409, "name_just_given_up", At::Of(&["create_workspace", "rename_workspace"])),
     (409, "default_stays", At::Of(&["rename_workspace", "erase_workspace"])),

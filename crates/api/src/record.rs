@@ -184,7 +184,7 @@ fn held_identifier(value: &PersonalValue) -> HeldIdentifierBody {
     }
 }
 
-fn held_event(PersonalEvent { event, is_own, evidence }: &PersonalEvent) -> HeldEventBody {
+fn held_event(PersonalEvent { event, is_own, evidence, .. }: &PersonalEvent) -> HeldEventBody {
     let origin = event.origin.as_deref();
     let unread = if let (Outcome::Adopted { from, .. }, true) = (&event.outcome, *is_own) {
         from.not_borne.iter().map(unread_text).collect()

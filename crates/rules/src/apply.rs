@@ -2,8 +2,8 @@
 //! keeps its neighbourhood current through it, and `check` folds the log through it.
 
 use crate::{
-    Change, Contact, ContactId, Correction, Event, Identifier, Move, NewContact, Outcome, SeenIdentifier,
-    Timestamp,
+    Change, Contact, ContactId, Correction, Event, Identifier, Move, NewContact, Outcome, Respelt,
+    SeenIdentifier, Timestamp,
 };
 
 /// Something that holds contacts and the owners of identifiers, and can take an event's changes.
@@ -143,7 +143,7 @@ pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
             Ok(())
         }
         Outcome::PolicyChanged(policy) => tables.change(Change::Govern(&policy.after), event.at),
-        Outcome::Refolded { policy, contacts, correction } => {
+        Outcome::Refolded { policy, contacts, respelt, correction } => {
             for new in contacts {
                 tables.insert_contact(Contact {
                     id: new.id,
@@ -154,7 +154,15 @@ pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
                     deleted_at: None,
                 })?;
             }
-            correct(correction, event.at, tables)?;
+            each(&correction.lost, Change::Disown, event.at, tables)?;
+            for Respelt { sequence, contact, identifiers } in respelt {
+                if let Some(contact) = *contact {
+                    tables.change(Change::Respell { contact, identifiers }, event.at)?;
+                }
+                let sequence = *sequence;
+                tables.change(Change::RespellEvidence { sequence, identifiers }, event.at)?;
+            }
+            correct_after_losses(correction, event.at, tables)?;
             tables.change(Change::Govern(&policy.after), event.at)
         }
         Outcome::Adopted { contact, linked_to, updated_at, deleted_at, observed_at: _, from: _ } => {
@@ -170,6 +178,14 @@ pub fn apply<T: Tables>(event: &Event, tables: &mut T) -> Result<(), T::Error> {
 /// Carries a correction out, in the order that [`Correction`] names.
 fn correct<T: Tables>(correction: &Correction, at: Timestamp, tables: &mut T) -> Result<(), T::Error> {
     each(&correction.lost, Change::Disown, at, tables)?;
+    correct_after_losses(correction, at, tables)
+}
+
+fn correct_after_losses<T: Tables>(
+    correction: &Correction,
+    at: Timestamp,
+    tables: &mut T,
+) -> Result<(), T::Error> {
     for moved in &correction.moves {
         match moved {
             Move::Part { contacts, rest } => tables.change(Change::Part { contacts, rest: *rest }, at)?,

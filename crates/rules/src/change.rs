@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Apart, ContactId, IdentifierKind, Policy, SeenIdentifier, Sequence, Timestamp};
+use crate::{Apart, ContactId, Identifier, IdentifierKind, Policy, SeenIdentifier, Sequence, Timestamp};
 
 /// A rule that kept an observation, or a person, from joining identities or giving one a value.
 ///
@@ -134,6 +134,21 @@ pub enum Change<'event> {
     },
     /// The contact bears nothing from now on, and is deleted if it wasn't. It owned nothing any more.
     Erase(ContactId),
+    /// The contact bears these from now on, in the order of kinds: what it bore, spelt otherwise. It owns none of those that
+    /// are spelt otherwise. `updated_at` moves.
+    Respell {
+        /// Which one.
+        contact: ContactId,
+        /// All that it bears.
+        identifiers: &'event [Identifier],
+    },
+    /// What an event saw is spelt so from now on, in the order of kinds: if it was refused, the refusal is found by that.
+    RespellEvidence {
+        /// The event.
+        sequence: Sequence,
+        /// All that it saw.
+        identifiers: &'event [Identifier],
+    },
     /// The policy of what comes after.
     Govern(&'event Policy),
 }
@@ -158,4 +173,15 @@ pub struct RefoldedContact {
     pub observed_in: Sequence,
     /// When it was made: the moment of the refold.
     pub created_at: Timestamp,
+}
+
+/// An observation of the log whose values are spelt otherwise since a refold. What its event says stays as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Respelt {
+    /// The event that observed it.
+    pub sequence: Sequence,
+    /// The contact that bears it; none where no row was made of it before the refold, or its row was erased.
+    pub contact: Option<ContactId>,
+    /// All of its identifiers as they are spelt now, in the order of kinds.
+    pub identifiers: Vec<Identifier>,
 }

@@ -70,9 +70,9 @@ pub enum Correcting {
     /// No refusal has that number, or it was reviewed before.
     #[error("event {0} is no refusal that waits for a review")]
     NotOpen(Sequence),
-    /// A policy that spells values in another way than what is recorded.
+    /// A policy that spells values in another way than what is recorded, and no refold.
     #[error(
-        "the policy spells values in another way than what is recorded; keep the spelling, or import into an empty workspace"
+        "the policy spells values in another way than what is recorded; keep the spelling, or decide again what is recorded, with `refold`"
     )]
     SpeltOtherwise,
     /// The events that were handed in don't make the rows that were.

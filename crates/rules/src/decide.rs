@@ -32,7 +32,8 @@ pub struct Answer {
 /// Decides a batch of observations, one after the other.
 ///
 /// `identities`: at least every one that owns an identifier of the batch. `clock`: the time now; an event is dated to the later of it and the log's last event, so that time never decreases along the log.
-/// A batch gives exactly the events and answers that its observations give one by one.
+/// A batch gives exactly the events and answers that its observations give one by one. One that was read as another policy
+/// spells values is read anew ([`Observation::as_spelt_by`]), and `identities` are those of what it is then.
 ///
 /// ```
 /// use selfsame_rules::{
@@ -54,8 +55,9 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
     let mut draft = Draft::over(identities);
     let mut plan = Plan { events: Vec::new(), answers: Vec::with_capacity(batch.len()) };
     for observation in batch {
-        let Decided { outcome, belonging } = decide_one(&draft, observation);
-        let event = outcome.map(|outcome| event_of(draft.head(), observation, outcome, clock));
+        let observation = observation.as_spelt_by(identities.policy());
+        let Decided { outcome, belonging } = decide_one(&draft, &observation);
+        let event = outcome.map(|outcome| event_of(draft.head(), &observation, outcome, clock));
         let sequence = event.as_ref().map(|event| event.sequence);
         if let Some(event) = event {
             draft.follow(&event);
@@ -80,7 +82,9 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
 /// assert_eq!(recognise(&Neighbourhood::new(Head::EMPTY, [], []).unwrap(), &[seen]), None);
 /// ```
 pub fn recognise<I: Identities + ?Sized>(identities: &I, batch: &[Observation]) -> Option<Vec<Answer>> {
-    let unchanged = |observation| match decide_one(identities, observation) {
+    let decide_one =
+        |observation: &Observation| decide_one(identities, &observation.as_spelt_by(identities.policy()));
+    let unchanged = |observation| match decide_one(observation) {
         Decided { outcome: None, belonging } => Some(belonging),
         Decided { outcome: Some(_), .. } => None,
     };
@@ -106,6 +110,7 @@ pub fn contacts_in_answers<I: Identities + ?Sized>(identities: &I, batch: &[Obse
     let mut size = |primary| *sizes.entry(primary).or_insert_with(|| identities.size(primary));
     let mut contacts = 0;
     for observation in batch {
+        let observation = observation.as_spelt_by(identities.policy());
         let mut primaries: Vec<ContactId> =
             observation.identifiers().filter_map(|identifier| identities.owner(identifier)).collect();
         primaries.sort_unstable();

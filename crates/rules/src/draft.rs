@@ -188,6 +188,8 @@ impl<I: Identities + ?Sized> Tables for Draft<'_, I> {
             | Change::Settle(_)
             | Change::Delete { .. }
             | Change::Erase(_)
+            | Change::Respell { .. }
+            | Change::RespellEvidence { .. }
             | Change::Govern(_) => unreachable!("no observation corrects, deletes or governs"),
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     Changed, ContactId, Correction, IdentifierKind, Judgement, KeyFacts, Origin, Ownership, Policy,
-    Precedence, RefoldedContact, Rule, SeenIdentifier, Timestamp, WorkspaceFacts,
+    Precedence, RefoldedContact, Respelt, Rule, SeenIdentifier, Timestamp, WorkspaceFacts,
 };
 
 /// The place of an event in its workspace's log, counted from 1 without gaps.
@@ -155,7 +155,9 @@ pub enum Outcome {
         policy: Box<Changed<Policy>>,
         /// Rows that observations need under it, by number; made before anything moves.
         contacts: Vec<RefoldedContact>,
-        /// What changed.
+        /// Observations of the log that the policy spells otherwise than they were spelt before, by their events.
+        respelt: Vec<Respelt>,
+        /// What changed. What a contact owns in another spelling, it has lost and gained.
         correction: Box<Correction>,
     },
     /// A row of the original service's table became a contact of ours.
@@ -296,9 +298,16 @@ impl Event {
 
     /// The contacts that it made, each with the evidence that it bears.
     pub fn made(&self) -> impl Iterator<Item = (ContactId, &[SeenIdentifier])> {
+        self.observed().map(|(_, contact, evidence)| (contact, evidence))
+    }
+
+    /// The same, each with the event that observed it.
+    pub fn observed(&self) -> impl Iterator<Item = (Sequence, ContactId, &[SeenIdentifier])> {
         let refolded: &[RefoldedContact] =
             if let Outcome::Refolded { contacts, .. } = &self.outcome { contacts } else { &[] };
-        let seen = self.outcome.contact().map(|contact| (contact.id, &self.evidence[..]));
-        seen.into_iter().chain(refolded.iter().map(|contact| (contact.id, &contact.evidence[..])))
+        let seen = self.outcome.contact().map(|contact| (self.sequence, contact.id, &self.evidence[..]));
+        let refolded =
+            refolded.iter().map(|contact| (contact.observed_in, contact.id, &contact.evidence[..]));
+        seen.into_iter().chain(refolded)
     }
 }

@@ -9,13 +9,13 @@ mod values;
 use std::collections::{BTreeMap, BTreeSet};
 
 use contacts::{Borne, Contacts, Place};
-use values::{Hash, Values};
+use values::{Hash, ValueRef, Values};
 
 use crate::apart::KeptApart;
 use crate::refusals::Refusals;
 use crate::{
     Change, Contact, ContactId, Event, Head, Identifier, IdentifierKind, Identities, Incoherent, Members,
-    Policy, RecordedRefusal, SeenIdentifier, Tables, Timestamp, apply,
+    Policy, RecordedRefusal, SeenIdentifier, Spelt, Tables, Timestamp, apply,
 };
 
 /// A contact as an index takes it from a store: its place among the others. What it bears is told beside it.
@@ -151,8 +151,10 @@ impl IdentityIndex {
 
     /// Finds refusals by what is left of their evidence, where values were erased from their events.
     pub fn rewrite_refusals<'event>(&mut self, rewritten: impl IntoIterator<Item = &'event Event>) {
+        let rewritten: Vec<&Event> = rewritten.into_iter().collect();
+        let spelt = Spelt::of(rewritten.iter().copied());
         for event in rewritten {
-            self.refusals.rewrite(event.sequence, &event.evidence);
+            self.refusals.rewrite(event.sequence, &spelt.evidence(event.sequence, &event.evidence));
         }
     }
 
@@ -197,12 +199,21 @@ impl IdentityIndex {
         contact: StoredContact,
         bears: impl IntoIterator<Item = (&'text IdentifierKind, &'text str, bool)>,
     ) -> Result<(), TooLarge> {
+        let hashed = self.hashed(bears)?;
+        self.add_hashed(contact, hashed)
+    }
+
+    /// Each value with the number of its kind and its hash.
+    fn hashed<'text>(
+        &mut self,
+        bears: impl IntoIterator<Item = (&'text IdentifierKind, &'text str, bool)>,
+    ) -> Result<Vec<(u8, Hash, &'text str, bool)>, TooLarge> {
         let mut hashed = Vec::with_capacity(2);
         for (kind, text, owns) in bears {
             let number = self.number_of(kind)?;
             hashed.push((number, self.values.hash(number, text), text, owns));
         }
-        self.add_hashed(contact, hashed)
+        Ok(hashed)
     }
 
     /// Adds a contact: the number of each kind that it bears, the hash of the value, the value, whether it owns it.
@@ -211,6 +222,19 @@ impl IdentityIndex {
         contact: StoredContact,
         bears: impl IntoIterator<Item = (u8, Hash, &'text str, bool)>,
     ) -> Result<(), TooLarge> {
+        let (borne, owned) = self.borne(bears)?;
+        let place = self.contacts.add(&contact, borne)?;
+        for value in owned {
+            self.values.set_owner(value, place);
+        }
+        Ok(())
+    }
+
+    /// The values that a contact bears, which are added where they are new, and those of them that it owns.
+    fn borne<'text>(
+        &mut self,
+        bears: impl IntoIterator<Item = (u8, Hash, &'text str, bool)>,
+    ) -> Result<(Borne, Vec<ValueRef>), TooLarge> {
         let (mut borne, mut owned) = (Borne::default(), Vec::new());
         for (number, hash, text, owns) in bears {
             let value = self.values.find_or_add(hash, number, text)?;
@@ -223,11 +247,7 @@ impl IdentityIndex {
                 owned.push(value);
             }
         }
-        let place = self.contacts.add(&contact, borne)?;
-        for value in owned {
-            self.values.set_owner(value, place);
-        }
-        Ok(())
+        Ok((borne, owned))
     }
 
     /// The contact that owns a value.

@@ -1,6 +1,6 @@
 //! Who is the same person: the rules of identity, and nothing else.
 //!
-//! Here live the canonical values ([`Email`], [`Phone`], [`Identifier`]), what a request saw
+//! Here live the canonical values ([`Email`], [`Phone`], [`Identifier`]) and how they are read ([`Spelling`]), what a request saw
 //! ([`Observation`]), what is stored ([`Contact`]), what happened ([`Event`]), the decision
 //! ([`decide`]) under a [`Policy`], and what an event does to the tables ([`apply`]); what people correct ([`split`],
 //! [`join`], [`review`], [`undo`], [`delete`], [`erase`], [`refold`]), and what the log answers ([`why()`], [`as_of`]);
@@ -37,6 +37,8 @@ mod policy;
 mod refusals;
 mod register;
 mod scope;
+mod spelling;
+mod spelt;
 mod timestamp;
 mod view;
 mod why;
@@ -46,7 +48,9 @@ pub use adopt::{Adoption, AdoptionReport, AdoptionSettings, Finding, OriginalRow
 pub use apart::Apart;
 pub use apply::{Tables, apply};
 pub use as_of::{Moment, as_of};
-pub use change::{Change, Correction, Judgement, Move, Ownership, RecordedRefusal, RefoldedContact, Rule};
+pub use change::{
+    Change, Correction, Judgement, Move, Ownership, RecordedRefusal, RefoldedContact, Respelt, Rule,
+};
 pub use contact::{Contact, ContactId};
 pub use correct::{
     Asked, Correcting, Erasure, ErasureReceipt, Refolding, SpellsOtherwise, delete, erase, govern, join,
@@ -65,6 +69,8 @@ pub use phone::{InvalidPhone, Phone};
 pub use policy::{EmailSpelling, InvalidPattern, InvalidPolicy, Pattern, Policy, PolicyDocument};
 pub use register::{Register, RegisterRow};
 pub use scope::scope;
+pub use spelling::{International, Spelling};
+pub use spelt::Spelt;
 pub use timestamp::Timestamp;
 pub use view::IdentityView;
 pub use why::{Link, why};

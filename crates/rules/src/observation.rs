@@ -1,8 +1,9 @@
 //! What one incoming request saw: identifiers, one per kind, each with the text as it was sent.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::{Actor, Identifier, IdentifierKind, InvalidIdentifier, Timestamp};
+use crate::{Actor, Identifier, IdentifierKind, InvalidIdentifier, Policy, Spelling, Timestamp};
 
 /// An identifier together with the text that it was read from.
 ///
@@ -54,6 +55,20 @@ impl SeenIdentifier {
         &self.identifier
     }
 
+    /// The same, in another canonical spelling.
+    #[must_use]
+    pub fn spelt(&self, identifier: &Identifier) -> Self {
+        // What stands for an erased value was sent by nobody.
+        let sent = Some(self.sent()).filter(|_| !self.identifier.is_erased());
+        let anew = Self::from_stored(identifier.clone(), sent);
+        Self { verified: self.verified, ..anew }
+    }
+
+    /// The text as it was sent.
+    pub fn sent(&self) -> &str {
+        self.as_sent().unwrap_or_else(|| self.identifier.value())
+    }
+
     /// The text as it was sent, where that differs from the canonical value.
     pub fn as_sent(&self) -> Option<&str> {
         self.as_sent.as_deref()
@@ -91,6 +106,7 @@ pub struct Observation {
     seen: Vec<SeenIdentifier>,
     caused_by: Actor,
     origin: Option<Arc<Origin>>,
+    spelling: Spelling,
 }
 
 impl Observation {
@@ -111,7 +127,7 @@ impl Observation {
         if seen.windows(2).any(|pair| pair[0].identifier.kind() == pair[1].identifier.kind()) {
             return Err(InvalidObservation::RepeatedKind);
         }
-        Ok(Self { seen, caused_by, origin: None })
+        Ok(Self { seen, caused_by, origin: None, spelling: Spelling::default() })
     }
 
     /// The canonical identifiers, in the order of kinds.
@@ -122,6 +138,29 @@ impl Observation {
     /// The identifiers with their texts as sent: the evidence of the event that this may cause.
     pub fn seen(&self) -> &[SeenIdentifier] {
         &self.seen
+    }
+
+    /// The same, whose values were read in that way: where another policy holds once it is decided, it is read anew.
+    #[must_use]
+    pub fn read_by(self, spelling: Spelling) -> Self {
+        Self { spelling, ..self }
+    }
+
+    /// The same as `policy` spells it (none: the default policy), read anew from what was sent if it was read in another way.
+    ///
+    /// ```
+    /// use selfsame_rules::{Actor, IdentifierKind, Observation, Policy, PolicyDocument, SeenIdentifier};
+    ///
+    /// let email = SeenIdentifier::parse(&IdentifierKind::Email, "Doc@Hill.edu").unwrap();
+    /// let seen = Observation::new(Actor::named("example"), email).unwrap();
+    /// let exact = PolicyDocument { exact_email: true, ..PolicyDocument::default() };
+    /// let seen = seen.as_spelt_by(Some(&Policy::read(&exact).unwrap())).into_owned();
+    /// assert_eq!(seen.identifiers().next().unwrap().value(), "Doc@Hill.edu");
+    /// ```
+    pub fn as_spelt_by(&self, policy: Option<&Policy>) -> Cow<'_, Self> {
+        let Some(spelling) = self.spelling.otherwise(policy) else { return Cow::Borrowed(self) };
+        let seen = self.seen.iter().map(|seen| spelling.read_again(seen)).collect();
+        Cow::Owned(Self { seen, spelling, ..self.clone() })
     }
 
     /// The same, with what was said of where and when it was seen.

@@ -7,11 +7,13 @@ mod document;
 mod pattern;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub use document::{InvalidPolicy, PolicyDocument};
 pub use pattern::{InvalidPattern, Pattern};
 
-use crate::{Identifier, IdentifierKind, InvalidIdentifier, Phone, SeenIdentifier};
+use crate::spelling::{International, Spelling};
+use crate::{Identifier, IdentifierKind, InvalidIdentifier, SeenIdentifier};
 
 /// How e-mail addresses become canonical.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -54,7 +56,7 @@ pub struct Policy {
     unique: Vec<IdentifierKind>,
     claims: Vec<IdentifierKind>,
     email: EmailSpelling,
-    default_region: Option<Box<str>>,
+    default_region: Option<Arc<str>>,
 }
 
 impl Policy {
@@ -116,10 +118,12 @@ impl Policy {
         (self.email, &self.default_region) == (other.email, &other.default_region)
     }
 
+    /// How this policy reads values. `international` is asked only if the policy has a default region.
+    pub fn spelling(&self, international: International) -> Spelling {
+        Spelling::new(self.email, self.default_region.clone(), international)
+    }
+
     /// Reads `text` as an identifier of `kind`, as this policy spells values; nothing if it is blank.
-    ///
-    /// `international` gives a number's E.164 form, from the default region (two capital letters) and the digits, or
-    /// nothing where it doesn't parse. It is asked only if the policy has a default region.
     ///
     /// ```
     /// use selfsame_rules::{IdentifierKind, Policy, PolicyDocument};
@@ -138,19 +142,8 @@ impl Policy {
         &self,
         kind: &IdentifierKind,
         text: &str,
-        international: impl Fn(&str, &str) -> Option<String>,
+        international: International,
     ) -> Result<Option<SeenIdentifier>, InvalidIdentifier> {
-        let Some(identifier) = Identifier::parse(kind, text)? else { return Ok(None) };
-        let identifier = match (kind, self.email, &self.default_region) {
-            (IdentifierKind::Email, EmailSpelling::Exact, _) => {
-                Identifier::from_stored(kind.clone(), text.trim())
-            }
-            (IdentifierKind::Phone, _, Some(region)) => match international(region, identifier.value()) {
-                Some(number) => Phone::parse(&number)?.map_or(identifier, Identifier::from),
-                None => identifier,
-            },
-            _ => identifier,
-        };
-        Ok(Some(SeenIdentifier::from_stored(identifier, Some(text))))
+        self.spelling(international).parse(kind, text)
     }
 }

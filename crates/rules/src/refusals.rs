@@ -35,10 +35,37 @@ impl Refusals {
         self.open.insert(sequence);
     }
 
-    /// Finds one by other evidence from now on: that of its event, from which values were erased.
+    /// Finds one by other evidence from now on: what is left of it, where values were erased.
     pub(crate) fn rewrite(&mut self, sequence: Sequence, evidence: &[SeenIdentifier]) {
+        self.find_by(sequence, key(evidence));
+    }
+
+    /// Finds one by other spellings of its values from now on.
+    pub(crate) fn respell(&mut self, sequence: Sequence, identifiers: &[Identifier]) {
+        let Some(recorded) = self.recorded.get(&sequence) else { return };
+        let respelt = |(value, verified): &(Identifier, bool)| {
+            let anew = identifiers.iter().find(|anew| anew.kind() == value.kind());
+            (anew.unwrap_or(value).clone(), *verified)
+        };
+        let anew = recorded.evidence.iter().map(respelt).collect();
+        self.find_by(sequence, anew);
+    }
+
+    /// The evidence of the one of that number, as it is spelt now.
+    pub(crate) fn evidence(&self, sequence: Sequence) -> Option<Vec<SeenIdentifier>> {
+        let seen = |(value, verified): &(Identifier, bool)| {
+            let seen = SeenIdentifier::from_stored(value.clone(), None);
+            if *verified { seen.verified() } else { seen }
+        };
+        Some(self.recorded.get(&sequence)?.evidence.iter().map(seen).collect())
+    }
+
+    fn find_by(&mut self, sequence: Sequence, evidence: EvidenceKey) {
         let Some(recorded) = self.recorded.get_mut(&sequence) else { return };
-        let former = std::mem::replace(&mut recorded.evidence, key(evidence));
+        if recorded.evidence == evidence {
+            return;
+        }
+        let former = std::mem::replace(&mut recorded.evidence, evidence);
         self.by_evidence.entry(recorded.evidence.clone()).or_default().insert(sequence);
         if let Some(same) = self.by_evidence.get_mut(&former) {
             same.remove(&sequence);

@@ -186,6 +186,11 @@ impl Register {
         self.refusals.open()
     }
 
+    /// What was refused, as it is spelt now; nothing if no refusal of that number was recorded.
+    pub fn refused_evidence(&self, refusal: Sequence) -> Option<Vec<SeenIdentifier>> {
+        self.refusals.evidence(refusal)
+    }
+
     /// The primaries of those whom a refusal concerned, as they are now; nothing if none of that number was recorded.
     pub(crate) fn refused(&self, review: Sequence) -> Option<RecordedRefusal> {
         self.refusals.recorded(review, |contact| self.primary_now(contact))

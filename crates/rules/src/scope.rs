@@ -46,9 +46,10 @@ impl Event {
             | Outcome::Split(correction)
             | Outcome::Joined(correction)
             | Outcome::Reviewed { correction, .. } => contacts.extend(named(correction)),
-            Outcome::Refolded { correction, contacts: made, .. } => {
+            Outcome::Refolded { correction, contacts: made, respelt, .. } => {
                 contacts.extend(named(correction));
                 contacts.extend(made.iter().map(|made| made.id));
+                contacts.extend(respelt.iter().filter_map(|respelt| respelt.contact));
             }
             Outcome::Deleted { contact, rest, gained, .. } => {
                 contacts.extend([*contact].into_iter().chain(*rest));
@@ -111,7 +112,7 @@ pub fn scope(log: &[Event], contacts: impl IntoIterator<Item = ContactId>) -> Ve
 /// The event as a part of a log has it, `register` being the contacts that the part is about: of a refold, which concerns
 /// the whole workspace, what it says of those.
 pub(crate) fn within<'event>(event: &'event Event, register: &Register) -> Cow<'event, Event> {
-    let Outcome::Refolded { policy, contacts, correction } = &event.outcome else {
+    let Outcome::Refolded { policy, contacts, respelt, correction } = &event.outcome else {
         return Cow::Borrowed(event);
     };
     let is_there = |contact: &ContactId| register.contact(*contact).is_some();
@@ -129,6 +130,7 @@ pub(crate) fn within<'event>(event: &'event Event, register: &Register) -> Cow<'
     let outcome = Outcome::Refolded {
         policy: policy.clone(),
         contacts: contacts.iter().filter(|contact| is_there(&contact.id)).cloned().collect(),
+        respelt: respelt.iter().filter(|one| one.contact.as_ref().is_none_or(is_there)).cloned().collect(),
         correction: Box::new(correction),
     };
     Cow::Owned(Event { outcome, ..event.clone() })

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use data_encoding::BASE32_NOPAD;
 use selfsame_rules::{
-    Actor, Answer, Asked, ContactId, Correcting, ErasureReceipt, Event, Incoherent, Judgement, Observation,
-    Plan, Policy, Refolding, Register, Sequence, SpellsOtherwise, decide, delete, erase, govern, join,
-    refold, review, split, undo,
+    Actor, Answer, Asked, ContactId, Correcting, ErasureReceipt, Event, Incoherent, International, Judgement,
+    Observation, Plan, Policy, Refolding, Register, Sequence, SpellsOtherwise, decide, delete, erase, govern,
+    join, refold, review, split, undo,
 };
 use selfsame_store::{Carried, Corrected, Decided, ErasedTexts, Recall, Recalled, StoreError};
 
@@ -36,8 +36,8 @@ pub enum Order {
     Erase(ContactId),
     /// Another policy holds for what comes after.
     Govern(Policy),
-    /// Another policy holds, and what was recorded is decided again under it.
-    Refold(Policy),
+    /// Another policy holds, and what was recorded is decided again under it; with the tables by which numbers are read.
+    Refold(Policy, International),
 }
 
 /// What came of an order, or would come of it.
@@ -108,7 +108,7 @@ impl Order {
             Self::Review(review, _) => Recall::Review(*review),
             Self::Erase(contact) => Recall::Person(*contact),
             Self::Govern(_) => Recall::Identities(Vec::new()),
-            Self::Refold(_) => Recall::Workspace,
+            Self::Refold(..) => Recall::Workspace,
         }
     }
 
@@ -142,8 +142,8 @@ impl Order {
                 Some(erasure.event)
             }
             Self::Govern(policy) => govern(register, policy.clone(), asked)?,
-            Self::Refold(policy) => {
-                let refolded = refold(register, events, policy.clone(), asked)?;
+            Self::Refold(policy, international) => {
+                let refolded = refold(register, events, policy.clone(), *international, asked)?;
                 let event = refolded.event.clone();
                 refolding = Some(refolded);
                 Some(event)

@@ -184,17 +184,12 @@ impl Tables for Ledger {
             deleted_at: contact.deleted_at,
             bears: contact.identifiers.iter().map(digest).fold(0, u64::wrapping_add),
             owns: 0,
-            borne: built_in(&contact),
+            borne: built_in(&contact.identifiers),
             made_by: Sequence(0),
             next: NONE,
             last: id.0,
         });
-        for identifier in &contact.identifiers {
-            if let IdentifierKind::Declared(_) = identifier.kind() {
-                let borne = self.declared.entry(id).or_default();
-                borne.insert(identifier.kind().clone(), digest(identifier));
-            }
-        }
+        self.declare(id, &contact.identifiers);
         let early = self.waiting.remove(&id).unwrap_or_default();
         match contact.linked_to {
             Some(_) if !early.is_empty() => Err(Impossible::LinkedToBefore(id)),
@@ -256,8 +251,10 @@ impl Tables for Ledger {
                 folded.deleted_at.get_or_insert(at);
                 Ok(())
             }
+            Change::Respell { contact, identifiers } => self.respell(contact, identifiers, at),
             // Of these no contact knows.
-            Change::KeepApart(_)
+            Change::RespellEvidence { .. }
+            | Change::KeepApart(_)
             | Change::Lift(_)
             | Change::Refuse { .. }
             | Change::Settle(_)
@@ -268,6 +265,29 @@ impl Tables for Ledger {
 
 /// What a correction makes of lists.
 impl Ledger {
+    fn declare(&mut self, id: ContactId, identifiers: &[Identifier]) {
+        let is_declared = |value: &&Identifier| matches!(value.kind(), IdentifierKind::Declared(_));
+        for identifier in identifiers.iter().filter(is_declared) {
+            let borne = self.declared.entry(id).or_default();
+            borne.insert(identifier.kind().clone(), digest(identifier));
+        }
+    }
+
+    /// What it owned otherwise, it has lost before.
+    fn respell(
+        &mut self,
+        contact: ContactId,
+        identifiers: &[Identifier],
+        at: Timestamp,
+    ) -> Result<(), Impossible> {
+        let folded = self.known_mut(contact)?;
+        folded.bears = identifiers.iter().map(digest).fold(0, u64::wrapping_add);
+        (folded.borne, folded.updated_at) = (built_in(identifiers), at);
+        self.declared.remove(&contact);
+        self.declare(contact, identifiers);
+        Ok(())
+    }
+
     fn part(
         &mut self,
         contacts: &[ContactId],
@@ -337,9 +357,9 @@ impl Ledger {
 }
 
 /// The digests of a contact's e-mail and phone number.
-fn built_in(contact: &Contact) -> [u64; 2] {
+fn built_in(identifiers: &[Identifier]) -> [u64; 2] {
     [IdentifierKind::Email, IdentifierKind::Phone].map(|kind| {
-        let value = contact.identifiers.iter().find(|identifier| *identifier.kind() == kind);
+        let value = identifiers.iter().find(|identifier| *identifier.kind() == kind);
         value.map(digest).unwrap_or_default()
     })
 }

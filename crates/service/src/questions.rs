@@ -1,8 +1,8 @@
 //! Questions about people and their past: reads of the tables and the log, each from one snapshot.
 
 use selfsame_rules::{
-    Actor, ContactId, Event, Identifier, Identities, Incoherent, Link, Moment, Observation, Policy, Register,
-    SeenIdentifier, Sequence, Timestamp, as_of, why,
+    Actor, ContactId, Event, Identifier, Identities, Incoherent, Link, Moment, Observation, Outcome, Policy,
+    Register, SeenIdentifier, Sequence, Spelt, Timestamp, as_of, why,
 };
 use selfsame_store::{PageAsked, PageOf, PersonPage, Recall, Recalled, StoreError};
 
@@ -56,11 +56,13 @@ impl Engine {
     ///
     /// [`AskError`] if there is no such person, or the store can't be read.
     pub async fn person(&self, whom: &Whom, at: Option<Moment>) -> Result<Person, AskError> {
-        let register = match (whom, at) {
-            (Whom::Contact(contact), None) => self.recall(Recall::Identities(vec![*contact])).await?.register,
+        let (register, contact) = match (whom, at) {
+            (Whom::Contact(contact), None) => {
+                (self.recall(Recall::Identities(vec![*contact])).await?.register, *contact)
+            }
             (Whom::Contact(contact), Some(at)) => {
                 let now = self.recall(Recall::History(vec![*contact])).await?;
-                as_of(&now.register, &now.events, at)?
+                (as_of(&now.register, &now.events, at)?, *contact)
             }
             (Whom::Identifier(identifier), None) => {
                 let owner = self.owner(identifier).await?.ok_or(AskError::Nobody)?;
@@ -68,16 +70,13 @@ impl Engine {
             }
             (Whom::Identifier(identifier), Some(at)) => {
                 let now = self.recall(Recall::SeenWith(identifier.clone())).await?;
-                as_of(&now.register, &now.events, at)?
+                let then = as_of(&now.register, &now.events, at)?;
+                let owner = owner_then(&then, &now.events, identifier).ok_or(AskError::Nobody)?;
+                (then, owner)
             }
         };
-        let primary = match whom {
-            Whom::Contact(contact) => {
-                register.contact(*contact).ok_or(AskError::NoContact(*contact))?;
-                register.resolve(*contact).ok_or(AskError::Gone(*contact))?
-            }
-            Whom::Identifier(identifier) => register.owner(identifier).ok_or(AskError::Nobody)?,
-        };
+        register.contact(contact).ok_or(AskError::NoContact(contact))?;
+        let primary = register.resolve(contact).ok_or(AskError::Gone(contact))?;
         Ok(Person { primary, register })
     }
 
@@ -120,7 +119,8 @@ impl Engine {
         Ok(owner)
     }
 
-    /// The events of everybody who was ever of the contact's identity, in the order of the log.
+    /// The events of everybody who was ever of the contact's identity, in the order of the log; of a refold, the values of nobody
+    /// else.
     ///
     /// # Errors
     ///
@@ -131,7 +131,16 @@ impl Engine {
         let theirs = |event: &Event| {
             !event.governs() || event.contacts().iter().any(|contact| register.contact(*contact).is_some())
         };
-        Ok(events.into_iter().filter(theirs).collect())
+        let mut events: Vec<Event> = events.into_iter().filter(theirs).collect();
+        for event in &mut events {
+            // Of the whole workspace it tells values: here, those of nobody else.
+            if let Outcome::Refolded { contacts, respelt, .. } = &mut event.outcome {
+                let is_there = |contact| register.contact(contact).is_some();
+                contacts.retain(|new| is_there(new.id));
+                respelt.retain(|one| one.contact.is_some_and(is_there));
+            }
+        }
+        Ok(events)
     }
 
     /// What makes two contacts the same person; `None` if they are none.
@@ -179,4 +188,15 @@ impl Engine {
     async fn recall(&self, recall: Recall) -> Result<Recalled, StoreError> {
         self.store().recall(self.workspace(), recall).await
     }
+}
+
+/// The primary of whoever owned the identifier, however it was spelt then; the oldest, where spellings of it were of several
+/// people.
+fn owner_then(then: &Register, log: &[Event], identifier: &Identifier) -> Option<ContactId> {
+    let earlier = || {
+        let spellings = Spelt::of(log).spellings(log, identifier);
+        let owners = spellings.iter().filter_map(|spelling| then.owner(spelling));
+        owners.min_by_key(|primary| (then.created_at(*primary), *primary))
+    };
+    then.owner(identifier).or_else(earlier)
 }

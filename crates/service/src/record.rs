@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use selfsame_rules::{
     Apart, ContactId, Event, Identifier, IdentifierKind, Identities, Move, Outcome, Ownership, Register,
-    RegisterRow, SeenIdentifier, Sequence,
+    RegisterRow, SeenIdentifier, Sequence, Spelt,
 };
 use selfsame_store::{Recall, Recalled};
 
@@ -21,6 +21,7 @@ use crate::{AskError, Engine};
 /// - *An event's observation*, with its evidence, source and time, is of whoever has the contact that the event made of it:
 ///   after an undo or a split, of the side that this contact is in now. An event that made no contact is theirs if it names
 ///   nobody but them.
+/// - *A value* is known by its present spelling; how it was spelt and sent is told of their own observations.
 /// - *Of an observation that isn't theirs*, those values that one of their contacts bears too; the others are withheld, and
 ///   with them how anything was spelt there, and where it was seen.
 #[derive(Clone, Debug)]
@@ -63,8 +64,10 @@ pub struct PersonalEvent {
     pub event: Event,
     /// Whether the observation is theirs.
     pub is_own: bool,
-    /// What was seen.
+    /// What was seen, as it was spelt then where it is theirs alone.
     pub evidence: Vec<PersonalEvidence>,
+    /// What is theirs alone, as it is spelt now.
+    own: Vec<SeenIdentifier>,
 }
 
 /// An identifier that an event saw.
@@ -94,11 +97,9 @@ impl PersonalRecord {
     fn of(primary: ContactId, recalled: Recalled) -> Self {
         let Recalled { register, events, .. } = recalled;
         let person = Person::of(primary, &register, &events);
-        let events: Vec<PersonalEvent> = events
-            .into_iter()
-            .filter(|event| person.is_concerned(event))
-            .map(|one| person.own(one))
-            .collect();
+        let spelt = Spelt::of(&events);
+        let concerning = events.iter().filter(|event| person.is_concerned(event));
+        let events: Vec<PersonalEvent> = concerning.map(|event| person.own(event.clone(), &spelt)).collect();
         let reviewed: BTreeSet<Sequence> = events.iter().filter_map(|one| reviewed(&one.event)).collect();
         let refused = events.iter().filter(|one| matches!(one.event.outcome, Outcome::Refused { .. }));
         let waiting = refused.map(|one| one.event.sequence).filter(|number| !reviewed.contains(number));
@@ -155,31 +156,39 @@ impl Person {
     }
 
     /// What of the event is theirs.
-    fn own(&self, mut event: Event) -> PersonalEvent {
+    fn own(&self, mut event: Event, spelt: &Spelt<'_>) -> PersonalEvent {
         let is_own = self.has_observed(&event);
+        let now = spelt.evidence(event.sequence, &event.evidence).into_owned();
+        let seen = std::mem::take(&mut event.evidence);
+        let shown = seen.into_iter().zip(&now);
         let mut evidence: Vec<PersonalEvidence> =
-            std::mem::take(&mut event.evidence).into_iter().map(|seen| self.seen(seen, is_own)).collect();
+            shown.map(|(seen, now)| self.seen(seen, now, is_own)).collect();
+        let mut own = if is_own { now } else { Vec::new() };
         if !is_own {
             event.origin = None;
         }
-        if let Outcome::Refolded { contacts, correction, .. } = &mut event.outcome {
+        if let Outcome::Refolded { contacts, respelt, correction, .. } = &mut event.outcome {
             contacts.retain(|new| self.contacts.contains(&new.id));
-            let seen = contacts.iter().flat_map(|new| new.evidence.iter().cloned());
-            evidence.extend(seen.map(PersonalEvidence::Shown));
+            for new in contacts {
+                own.extend(spelt.evidence(new.observed_in, &new.evidence).into_owned());
+                evidence.extend(new.evidence.iter().cloned().map(PersonalEvidence::Shown));
+            }
+            respelt.retain(|one| one.contact.is_some_and(|contact| self.contacts.contains(&contact)));
             let owning = |one: &Ownership| self.contacts.contains(&one.contact);
             correction.lost.retain(owning);
             correction.gained.retain(owning);
             correction.moves.retain(|moved| self.moves(moved));
             correction.primaries.retain(|primary| self.contacts.contains(primary));
         }
-        PersonalEvent { event, is_own, evidence }
+        PersonalEvent { event, is_own, evidence, own }
     }
 
-    fn seen(&self, seen: SeenIdentifier, is_own: bool) -> PersonalEvidence {
+    /// `now`: as it is spelt now.
+    fn seen(&self, seen: SeenIdentifier, now: &SeenIdentifier, is_own: bool) -> PersonalEvidence {
         if is_own {
             PersonalEvidence::Shown(seen)
-        } else if self.values.contains(seen.identifier()) {
-            PersonalEvidence::Shown(SeenIdentifier::from_stored(seen.identifier().clone(), None))
+        } else if self.values.contains(now.identifier()) {
+            PersonalEvidence::Shown(SeenIdentifier::from_stored(now.identifier().clone(), None))
         } else {
             PersonalEvidence::Withheld(seen.identifier().kind().clone())
         }
@@ -219,9 +228,7 @@ fn values(
             values.entry(borne.clone()).or_insert_with(|| value(borne)).contacts.push(row.id);
         }
     }
-    let is_own = |one: &&PersonalEvent| one.is_own || matches!(one.event.outcome, Outcome::Refolded { .. });
-    for seen in events.iter().filter(is_own).flat_map(|one| &one.evidence) {
-        let PersonalEvidence::Shown(seen) = seen else { continue };
+    for seen in events.iter().flat_map(|one| &one.own) {
         let held = values.entry(seen.identifier().clone()).or_insert_with(|| value(seen.identifier()));
         held.is_verified |= seen.is_verified();
         held.spellings.extend(seen.as_sent().map(Arc::from));

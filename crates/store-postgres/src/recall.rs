@@ -40,7 +40,7 @@ pub(crate) async fn recall_on(
     recall: Recall,
 ) -> Result<Recalled, Stopped> {
     let (head, policy) = standing(client, workspace).await?;
-    let mut recalling = Recalling::new(recall);
+    let mut recalling = Recalling::new(recall, policy.as_ref());
     let mut count = 0;
     while let Some(question) = recalling.next() {
         let reply = reply(client, workspace, &question).await?;
@@ -180,6 +180,9 @@ async fn events(
         let event = event(&row)?;
         if of_refusals && get(&row, "is_settled")? {
             reply.settled.push(event.sequence);
+        }
+        if statement == REFUSALS {
+            reply.refused.push((event.sequence, EvidenceDigest::from_stored(get(&row, "digest")?)));
         }
         reply.events.push(event);
     }

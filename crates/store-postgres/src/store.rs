@@ -32,7 +32,7 @@ use crate::settings::ConnectionSettings;
 use crate::statements::{HAS_CITUS, INVALID_INDEXES, SCHEMA_VERSION, begin_write, citus_statements};
 use crate::sweep::Sweep;
 use crate::transaction::{Transaction, Writer};
-use crate::write::Write;
+use crate::write::{Write, identifiers_in_plain};
 
 /// How long the question whether the store can answer waits for the answer.
 const READY_WITHIN: Duration = Duration::from_secs(2);
@@ -166,8 +166,7 @@ impl Store for PostgresStore {
         observations: Vec<Observation>,
         look: &mut Look<'_>,
     ) -> Result<(), StoreError> {
-        let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
-        match self.readers.load(workspace, identifiers).await? {
+        match self.readers.load(workspace, identifiers_in_plain(&observations)).await? {
             Some(neighbourhood) => look(&neighbourhood),
             None => {
                 let recall = Recall::Observations(observations);

@@ -27,12 +27,20 @@ pub(crate) struct Write {
 impl Write {
     /// Decides on whoever owns an identifier of `observations`.
     pub(crate) fn new(workspace: WorkspaceKey, observations: Vec<Observation>, decision: Decision) -> Self {
-        let mut identifiers: Vec<Identifier> =
-            observations.iter().flat_map(Observation::identifiers).cloned().collect();
+        let mut identifiers = identifiers_in_plain(&observations);
         identifiers.sort_unstable();
         identifiers.dedup();
         Self { workspace, observations, identifiers, decision: Arc::new(Mutex::new(decision)) }
     }
+}
+
+/// The identifiers as the default policy spells them: what is loaded for them is decided on in a plain workspace only.
+pub(crate) fn identifiers_in_plain(observations: &[Observation]) -> Vec<Identifier> {
+    let mut identifiers = Vec::new();
+    for observation in observations {
+        identifiers.extend(observation.as_spelt_by(None).identifiers().cloned());
+    }
+    identifiers
 }
 
 impl Transaction for Write {

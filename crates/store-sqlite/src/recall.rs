@@ -1,7 +1,9 @@
 //! Looking at identities and their past: an answer to each question that [`Recalling`] asks, from one snapshot.
 
+use std::borrow::Cow;
+
 use rusqlite::{Params, Row, Transaction};
-use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Policy, RegisterRow, Sequence};
+use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Policy, RegisterRow, Sequence, Spelt};
 use selfsame_store::event_text;
 use selfsame_store::{
     Decisions, EvidenceDigest, Question, Recall, Recalled, Recalling, Reply, StoreError, WorkspaceKey,
@@ -60,7 +62,7 @@ const EVENTS_OF_PAIRS: &str =
 
 const REFUSALS: &str =
     "SELECT events.sequence, at_ms, kind, format, caused_by, events.evidence, outcome, origin,
-        settled_sequence IS NOT NULL
+        settled_sequence IS NOT NULL, refusals.evidence
     FROM json_each(?2) AS wanted
     CROSS JOIN refusals ON refusals.workspace = ?1 AND refusals.evidence = wanted.value
     CROSS JOIN events ON events.workspace = ?1 AND events.sequence = refusals.sequence";
@@ -112,11 +114,12 @@ pub(crate) fn recall(
     knowledge: Option<Knowledge<'_>>,
 ) -> Result<Recalled, StoreError> {
     let (snapshot, head) = Snapshot::of(transaction, workspace, knowledge)?;
-    let mut recalling = Recalling::new(recall);
+    let policy = policy(transaction, workspace)?;
+    let mut recalling = Recalling::new(recall, policy.as_ref());
     while let Some(question) = recalling.next() {
         recalling.answer(snapshot.reply(&question)?);
     }
-    recalling.end(head, snapshot.policy()?.as_ref())
+    recalling.end(head, policy.as_ref())
 }
 
 /// The workspace's policy; `None` where it is the default one.
@@ -146,7 +149,30 @@ pub(crate) fn decisions(
             events.insert(event.sequence, event);
         }
     }
+    if !decisions.refusals.is_empty() {
+        let governing = events(transaction, EVENTS_GOVERNING, [workspace.0])?;
+        let spelt = Spelt::of(&governing);
+        for (sequence, event) in &decisions.refusals {
+            if let Cow::Owned(evidence) = spelt.evidence(*sequence, &event.evidence) {
+                decisions.spelt.insert(*sequence, evidence);
+            }
+        }
+    }
     Ok(decisions)
+}
+
+fn events(
+    transaction: &Transaction<'_>,
+    statement: &str,
+    parameters: impl Params,
+) -> Result<Vec<Event>, StoreError> {
+    let mut statement = transaction.prepare_cached(statement).map_err(store_error)?;
+    let mut rows = statement.query(parameters).map_err(store_error)?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next().map_err(store_error)? {
+        events.push(read_event(row)?);
+    }
+    Ok(events)
 }
 
 /// The rows of a workspace as a transaction sees them.
@@ -173,10 +199,6 @@ impl<'transaction, 'index> Snapshot<'transaction, 'index> {
 }
 
 impl Snapshot<'_, '_> {
-    fn policy(&self) -> Result<Option<Policy>, StoreError> {
-        policy(self.transaction, self.workspace)
-    }
-
     fn reply(&self, question: &Question) -> Result<Reply, StoreError> {
         let workspace = self.workspace.0;
         match question {
@@ -266,16 +288,11 @@ impl Snapshot<'_, '_> {
     }
 
     fn events(&self, statement: &str, parameters: impl Params) -> Result<Reply, StoreError> {
-        let mut statement = self.transaction.prepare_cached(statement).map_err(store_error)?;
-        let mut rows = statement.query(parameters).map_err(store_error)?;
-        let mut reply = Reply::default();
-        while let Some(row) = rows.next().map_err(store_error)? {
-            reply.events.push(read_event(row)?);
-        }
-        Ok(reply)
+        Ok(Reply { events: events(self.transaction, statement, parameters)?, ..Reply::default() })
     }
 
     fn refusals(&self, statement: &str, parameters: impl Params) -> Result<Reply, StoreError> {
+        let by_evidence = statement == REFUSALS;
         let mut statement = self.transaction.prepare_cached(statement).map_err(store_error)?;
         let mut rows = statement.query(parameters).map_err(store_error)?;
         let mut reply = Reply::default();
@@ -283,6 +300,10 @@ impl Snapshot<'_, '_> {
             let event = read_event(row)?;
             if row.get(8).map_err(store_error)? {
                 reply.settled.push(event.sequence);
+            }
+            if by_evidence {
+                let digest: String = row.get(9).map_err(store_error)?;
+                reply.refused.push((event.sequence, EvidenceDigest::from_stored(&digest)));
             }
             reply.events.push(event);
         }

@@ -129,6 +129,8 @@ impl Tables for Changes {
             | Change::Settle(_)
             | Change::Delete { .. }
             | Change::Erase(_)
+            | Change::Respell { .. }
+            | Change::RespellEvidence { .. }
             | Change::Govern(_) => unreachable!("no observation corrects, deletes or governs"),
         }
         Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use selfsame_rules::{
     Contact, ContactId, Event, Identifier, Identities, Incoherent, Outcome, Policy, Register, RegisterRow,
-    Sequence,
+    Sequence, Spelt,
 };
 
 use crate::changes::concerned;
@@ -78,9 +78,10 @@ impl Corrected {
             owned.extend(gained.difference(&lost).map(|value| (value.clone(), id)));
             if earlier.is_some() { updated.push(row) } else { inserted.push(row) }
         }
-        respell(before, &rewritten, &mut updated);
+        let spelt = Spelt::of(&rewritten);
+        respell(before, &rewritten, &spelt, &mut updated);
+        let refusals = refusals(&after, &event, &rewritten, &spelt);
         let (counted, counts) = (counted(before), counted(&after));
-        let refusals = rewritten.iter().filter(|event| matches!(event.outcome, Outcome::Refused { .. }));
         Ok(Self {
             inserted,
             updated,
@@ -91,7 +92,7 @@ impl Corrected {
             settled: if let Outcome::Reviewed { review, .. } = &event.outcome { Some(*review) } else { None },
             refused: matches!(event.outcome, Outcome::Refused { .. })
                 .then(|| EvidenceDigest::of(&event.evidence)),
-            refusals: refusals.map(|event| (event.sequence, EvidenceDigest::of(&event.evidence))).collect(),
+            refusals,
             policy: if let Outcome::PolicyChanged(policy) | Outcome::Refolded { policy, .. } = &event.outcome
             {
                 Some(policy.after.clone())
@@ -108,14 +109,38 @@ impl Corrected {
     }
 }
 
-/// A deleted contact of somebody else bears what the event that made it says from now on; one that was erased, nothing.
-fn respell(before: &Register, rewritten: &[Event], updated: &mut Vec<RegisterRow>) {
-    for (made, evidence) in rewritten.iter().flat_map(Event::made) {
+/// The refusals that are found by other evidence from now on: what is left of it, or as a refold spells it.
+fn refusals(
+    after: &Register,
+    event: &Event,
+    rewritten: &[Event],
+    spelt: &Spelt<'_>,
+) -> Vec<(Sequence, EvidenceDigest)> {
+    let refused = rewritten.iter().filter(|event| matches!(event.outcome, Outcome::Refused { .. }));
+    let digest = |event: &Event| {
+        (event.sequence, EvidenceDigest::of(&spelt.evidence(event.sequence, &event.evidence)))
+    };
+    let mut refusals: Vec<(Sequence, EvidenceDigest)> = refused.map(digest).collect();
+    if let Outcome::Refolded { respelt, .. } = &event.outcome {
+        let evidence = |sequence| Some((sequence, EvidenceDigest::of(&after.refused_evidence(sequence)?)));
+        refusals.extend(respelt.iter().filter_map(|one| evidence(one.sequence)));
+    }
+    refusals
+}
+
+/// A deleted contact of somebody else bears what the event that made it says from now on, as it is spelt; one that was erased,
+/// nothing.
+fn respell(before: &Register, rewritten: &[Event], spelt: &Spelt<'_>, updated: &mut Vec<RegisterRow>) {
+    // Where an observation lost something, so did its event, and each refold that spelt it.
+    let lost: BTreeSet<Sequence> = rewritten.iter().map(|event| event.sequence).collect();
+    let observed = rewritten.iter().flat_map(Event::observed).filter(|(event, ..)| lost.contains(event));
+    for (observed_in, made, evidence) in observed {
         let deleted = before.contact(made);
         let deleted = deleted.filter(|row| row.deleted_at.is_some() && !row.identifiers.is_empty());
         let Some(contact) = deleted.filter(|_| updated.iter().all(|row| row.contact.id != made)) else {
             continue;
         };
+        let evidence = spelt.evidence(observed_in, evidence);
         let identifiers = evidence.iter().map(|seen| seen.identifier().clone()).collect();
         // It is deleted, so it owns nothing.
         updated.push(RegisterRow { contact: Contact { identifiers, ..contact.clone() }, owns: Vec::new() });

@@ -27,8 +27,9 @@ use observation::{
 };
 use policy::{PolicyChangedText, PolicyText, RefoldedText};
 
-/// The version of the shapes below.
-pub const FORMAT: i64 = 1;
+/// The version of the shapes below: 2 of a refold that spells values otherwise, which an earlier version would fold wrongly, and 1 of
+/// all others.
+pub const FORMAT: i64 = 2;
 
 /// An event as a row of the log holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ pub struct EventRow {
     pub at_ms: i64,
     /// What [`Event::kind`] says.
     pub kind: String,
-    /// [`FORMAT`] when it was written.
+    /// The lowest [`FORMAT`] that reads it.
     pub format: i64,
     /// The name of the actor.
     pub caused_by: String,
@@ -130,8 +131,8 @@ pub fn write(event: &Event) -> EventRow {
         }
         Outcome::Erased { contacts, lost, rewritten } => text(&ErasedText::of(contacts, lost, rewritten)),
         Outcome::PolicyChanged(changed) => text(&PolicyChangedText::of(changed)),
-        Outcome::Refolded { policy, contacts, correction } => {
-            text(&RefoldedText::of(policy, contacts, correction))
+        Outcome::Refolded { policy, contacts, respelt, correction } => {
+            text(&RefoldedText::of(policy, contacts, respelt, correction))
         }
         Outcome::Adopted { contact, linked_to, updated_at, deleted_at, observed_at, from } => {
             text(&AdoptedText {
@@ -150,12 +151,17 @@ pub fn write(event: &Event) -> EventRow {
         sequence: event.sequence.0,
         at_ms: event.at.as_milliseconds(),
         kind: event.kind().to_owned(),
-        format: FORMAT,
+        format: format(&event.outcome),
         caused_by: event.caused_by.name().to_owned(),
         evidence: evidence_text(&event.evidence),
         outcome,
         origin: event.origin.as_deref().map(origin_text),
     }
+}
+
+fn format(outcome: &Outcome) -> i64 {
+    let respells = matches!(outcome, Outcome::Refolded { respelt, .. } if !respelt.is_empty());
+    if respells { FORMAT } else { 1 }
 }
 
 /// The event that a row records.
@@ -164,7 +170,7 @@ pub fn write(event: &Event) -> EventRow {
 ///
 /// [`UnreadableEvent`] if a later version wrote it, or if it isn't what its columns say.
 pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
-    if row.format != FORMAT {
+    if !(1..=FORMAT).contains(&row.format) {
         return Err(UnreadableEvent::LaterFormat(row.format));
     }
     let outcome = match row.kind.as_str() {

@@ -30,7 +30,7 @@ impl EvidenceDigest {
         Self(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
 
-    /// The digest of a row.
+    /// What a store reads back.
     pub fn from_stored(text: &str) -> Self {
         Self(text.to_owned())
     }

@@ -1,11 +1,14 @@
 //! What a correction, a decision under a policy, or a question about the past looks at: asked of a store step by step, so
 //! that the steps are told once and each store answers a question with a statement.
 
+mod decisions;
+mod values;
+
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use decisions::Decisions;
 use selfsame_rules::{
-    Change, ContactId, Event, Head, Identifier, Observation, Outcome, Policy, Register, RegisterRow,
-    SeenIdentifier, Sequence, Tables, Timestamp,
+    ContactId, Event, Head, Identifier, Observation, Policy, Register, RegisterRow, SeenIdentifier, Sequence,
 };
 
 use crate::{EvidenceDigest, StoreError};
@@ -79,6 +82,8 @@ pub struct Reply {
     pub owners: Vec<ContactId>,
     /// Those of the refusals that were reviewed.
     pub settled: Vec<Sequence>,
+    /// By which of the pieces of evidence asked for each refusal was found.
+    pub refused: Vec<(Sequence, EvidenceDigest)>,
 }
 
 /// What was looked at, from one snapshot.
@@ -98,7 +103,7 @@ pub struct Recalled {
 /// use selfsame_rules::{ContactId, Head, Policy};
 /// use selfsame_store::{Question, Recall, Recalling, Reply};
 ///
-/// let mut recalling = Recalling::new(Recall::Identities(vec![ContactId(3)]));
+/// let mut recalling = Recalling::new(Recall::Identities(vec![ContactId(3)]), None);
 /// assert_eq!(recalling.next(), Some(Question::Contacts(vec![ContactId(3)])));
 /// recalling.answer(Reply::default());
 /// assert_eq!(recalling.next(), None, "there is no such contact, so there is nothing else to ask");
@@ -128,17 +133,8 @@ pub struct Recalling {
     events: BTreeMap<Sequence, Event>,
     decisions: Decisions,
     bearers: Vec<(Identifier, ContactId)>,
-}
-
-/// What people decided and rules refused, beside the rows.
-#[derive(Clone, Debug, Default)]
-pub struct Decisions {
-    /// Corrections that keep contacts apart or lift that, by their place in the log.
-    pub pairs: BTreeMap<Sequence, Event>,
-    /// Refusals, by their place in the log.
-    pub refusals: BTreeMap<Sequence, Event>,
-    /// Those of them that were reviewed.
-    pub settled: BTreeSet<Sequence>,
+    /// What observations bring, by what stands for it.
+    brought: BTreeMap<EvidenceDigest, Vec<SeenIdentifier>>,
 }
 
 /// What is asked once identities and their events are known.
@@ -148,13 +144,14 @@ enum Stage {
     Owners,
     Pairs,
     Bearers,
+    Respelt,
     Values,
     Done,
 }
 
 impl Recalling {
-    /// Begins.
-    pub fn new(recall: Recall) -> Self {
+    /// Begins, in a workspace where that policy holds (none: the default one): as it spells values, observations are looked for.
+    pub fn new(recall: Recall, policy: Option<&Policy>) -> Self {
         let mut recalling = Self {
             first: Vec::new(),
             with_history: false,
@@ -173,16 +170,20 @@ impl Recalling {
             events: BTreeMap::new(),
             decisions: Decisions::default(),
             bearers: Vec::new(),
+            brought: BTreeMap::new(),
         };
-        recalling.begin(recall);
+        recalling.begin(recall, policy);
         recalling
     }
 
-    fn begin(&mut self, recall: Recall) {
+    fn begin(&mut self, recall: Recall, policy: Option<&Policy>) {
         match recall {
             Recall::Observations(observations) => {
-                let identifiers = observations.iter().flat_map(Observation::identifiers).cloned().collect();
-                let evidence = observations.iter().map(|seen| EvidenceDigest::of(seen.seen())).collect();
+                let observations: Vec<_> = observations.iter().map(|seen| seen.as_spelt_by(policy)).collect();
+                let identifiers = observations.iter().flat_map(|seen| seen.identifiers()).cloned().collect();
+                let brought = observations.iter().map(|seen| seen.seen().to_vec());
+                self.brought = brought.map(|seen| (EvidenceDigest::of(&seen), seen)).collect();
+                let evidence = self.brought.keys().cloned().collect();
                 self.first = vec![Question::Refusals(evidence), Question::Owners(identifiers)];
             }
             Recall::Identities(contacts) => self.want(contacts),
@@ -257,16 +258,17 @@ impl Recalling {
                 (Question::PairsOf(self.rows.keys().copied().collect()), Stage::Pairs)
             }
             Stage::Pairs => (Question::Bearers(self.values_of_person()), Stage::Bearers),
-            Stage::Bearers => (Question::EventsWith(self.values_of_person()), Stage::Values),
+            Stage::Bearers => (Question::Events(self.respelt_of_person()), Stage::Respelt),
+            Stage::Respelt => (Question::EventsWith(self.values_of_person()), Stage::Values),
             Stage::Values | Stage::Done => return None,
         };
         self.stage = next;
-        let is_of_person = matches!(next, Stage::Bearers | Stage::Values);
+        let is_of_person = matches!(next, Stage::Bearers | Stage::Respelt | Stage::Values);
         if self.rows.is_empty() || (is_of_person && self.of_person.is_none()) {
             self.stage = Stage::Done;
             return None;
         }
-        Some(question)
+        if question == Question::Events(Vec::new()) { self.step() } else { Some(question) }
     }
 
     /// Takes the answer to the question that was asked last.
@@ -288,19 +290,25 @@ impl Recalling {
                     self.events.extend(by_sequence(reply.events.clone()));
                 }
                 self.decisions.refusals.extend(by_sequence(reply.events));
+                for (refusal, digest) in reply.refused {
+                    let brought = self.brought.get(&digest).cloned();
+                    self.decisions.spelt.extend(brought.map(|evidence| (refusal, evidence)));
+                }
             }
             Question::Bearers(values) => self.take_bearers(&values, &reply.rows),
-            Question::EventsWith(_) if self.of_person.is_none() => self.begin_history(reply.events),
-            Question::Events(_) => self.begin_history(reply.events),
-            Question::EventsWith(_) => {
-                // What these and refolds made bears a value, too, whoever it is.
+            Question::EventsWith(values) if self.of_person.is_none() => {
+                self.begin_history(reply.events);
+                let values: BTreeSet<Identifier> = values.into_iter().collect();
+                let respelt = self.respelt(&values);
+                if !respelt.is_empty() {
+                    self.first.push(Question::Events(respelt));
+                }
+            }
+            Question::Events(_) if self.of_person.is_none() => self.begin_history(reply.events),
+            Question::EventsWith(_) | Question::Events(_) => {
                 self.events.extend(by_sequence(reply.events));
-                let values: BTreeSet<Identifier> = self.values_of_person().into_iter().collect();
-                let bears = |evidence: &[SeenIdentifier]| {
-                    evidence.iter().any(|seen| values.contains(seen.identifier()))
-                };
-                let made = self.events.values().flat_map(Event::made).filter(|(_, evidence)| bears(evidence));
-                let made: Vec<ContactId> = made.map(|(contact, _)| contact).collect();
+                // What these and refolds made bears a value, too, whoever it is.
+                let made = self.made_of_person();
                 self.with_history = false;
                 self.want(made);
             }
@@ -346,51 +354,12 @@ impl Recalling {
         }
     }
 
-    fn take_bearers(&mut self, values: &[Identifier], rows: &[RegisterRow]) {
-        for row in rows {
-            let borne = row.contact.identifiers.iter().filter(|value| values.contains(value));
-            self.bearers.extend(borne.map(|value| (value.clone(), row.contact.id)));
-        }
-    }
-
     fn want(&mut self, contacts: impl IntoIterator<Item = ContactId>) {
         for contact in contacts {
             if self.contacts_asked.insert(contact) {
                 self.contacts_wanted.insert(contact);
             }
         }
-    }
-
-    /// What live contacts bear and nobody of those that are known owns, each once.
-    fn values_left(&self) -> Vec<Identifier> {
-        let owned = |row: &RegisterRow, value: &Identifier| row.owns.contains(value.kind());
-        let (mut borne, mut held) = (BTreeSet::new(), BTreeSet::new());
-        for row in self.rows.values().filter(|row| row.contact.deleted_at.is_none()) {
-            for value in &row.contact.identifiers {
-                if owned(row, value) {
-                    held.insert(value)
-                } else {
-                    borne.insert(value)
-                };
-            }
-        }
-        borne.difference(&held).copied().cloned().collect()
-    }
-
-    /// What the contacts of the person's identity bear, and what events saw that concern nobody else.
-    fn values_of_person(&self) -> Vec<Identifier> {
-        let primary = self.of_person.and_then(|contact| self.rows.get(&contact));
-        let Some(primary) = primary.map(|row| row.contact.primary()) else { return Vec::new() };
-        let theirs = self.rows.values().filter(|row| row.contact.primary() == primary);
-        let (mut person, mut values) = (BTreeSet::new(), BTreeSet::new());
-        for RegisterRow { contact, .. } in theirs {
-            person.insert(contact.id);
-            values.extend(&contact.identifiers);
-        }
-        for event in self.events.values().filter(|event| event.contacts().is_subset(&person)) {
-            values.extend(event.evidence.iter().map(SeenIdentifier::identifier));
-        }
-        values.into_iter().filter(|value| !value.is_erased()).cloned().collect()
     }
 
     /// Ends the looking, where the log stands at `head` and that policy holds.
@@ -410,36 +379,6 @@ impl Recalling {
         let mut register = Register::load(head, self.rows.into_values())?;
         self.decisions.tell(policy, &mut register)?;
         Ok(Recalled { register, events: self.events.into_values().collect(), bearers: self.bearers })
-    }
-}
-
-impl Decisions {
-    /// Tells them, and the policy, to tables that have all rows already.
-    ///
-    /// # Errors
-    ///
-    /// What the tables say.
-    pub fn tell<T: Tables>(&self, policy: Option<&Policy>, tables: &mut T) -> Result<(), T::Error> {
-        // The moment moves no row: nothing here does.
-        let at = Timestamp::from_milliseconds(0);
-        if let Some(policy) = policy {
-            tables.change(Change::Govern(policy), at)?;
-        }
-        for event in self.pairs.values() {
-            let Some(correction) = event.outcome.correction() else { continue };
-            correction.lifted.iter().try_for_each(|pair| tables.change(Change::Lift(pair), at))?;
-            correction.kept_apart.iter().try_for_each(|pair| tables.change(Change::KeepApart(pair), at))?;
-        }
-        for (sequence, event) in &self.refusals {
-            if let Outcome::Refused { identities, .. } = &event.outcome {
-                let (sequence, evidence) = (*sequence, &event.evidence);
-                tables.change(Change::Refuse { sequence, evidence, identities }, at)?;
-            }
-            if self.settled.contains(sequence) {
-                tables.change(Change::Settle(*sequence), at)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use selfsame_rules::{ContactId, Event, Identifier, Outcome, SeenIdentifier};
+use selfsame_rules::{ContactId, Event, Identifier, Outcome, Respelt, SeenIdentifier};
 
 use crate::{Corrected, Recalled};
 
@@ -45,6 +45,15 @@ impl ErasedTexts {
         for (value, _) in before.bearers.iter().filter(|(_, bearer)| !erased.contains(bearer)) {
             gone.remove(value.value());
         }
+        // A value of somebody else may once have been spelt as one of theirs.
+        let live = |contact: &ContactId| {
+            let row = before.register.contact(*contact).filter(|row| row.deleted_at.is_none());
+            row.is_some() && !erased.contains(contact)
+        };
+        for event in &before.events {
+            let event = after.rewritten.iter().find(|anew| anew.sequence == event.sequence).unwrap_or(event);
+            texts_of(event, live).for_each(|text| _ = gone.remove(text));
+        }
         Self(gone)
     }
 
@@ -76,12 +85,27 @@ impl ErasedTexts {
 
 /// What identifies somebody in an event. Where it was seen goes with it, but stands in many an event of others too: `till 4`.
 fn texts(event: &Event) -> BTreeSet<&str> {
-    let refolded = if let Outcome::Refolded { contacts, .. } = &event.outcome { &contacts[..] } else { &[] };
     let not_borne =
         if let Outcome::Adopted { from, .. } = &event.outcome { &from.not_borne[..] } else { &[] };
-    let seen = event.evidence.iter().chain(refolded.iter().flat_map(|contact| &contact.evidence));
-    let seen = seen.flat_map(|one| [Some(one.identifier().value()), SeenIdentifier::as_sent(one)]);
-    seen.flatten().chain(not_borne.iter().map(|text| &*text.as_sent)).collect()
+    let seen = texts_seen(&event.evidence).chain(texts_of(event, |_| true));
+    let respelt = respelt(event).iter().flat_map(|one| &one.identifiers).map(Identifier::value);
+    seen.chain(respelt).chain(not_borne.iter().map(|text| &*text.as_sent)).collect()
+}
+
+/// What an event says that these contacts bear, or bore in another spelling.
+fn texts_of(event: &Event, is_of: impl Fn(&ContactId) -> bool + Copy) -> impl Iterator<Item = &str> {
+    let made = event.made().filter(move |(contact, _)| is_of(contact));
+    let respelt = respelt(event).iter().filter(move |one| one.contact.as_ref().is_some_and(is_of));
+    let respelt = respelt.flat_map(|one| &one.identifiers).map(Identifier::value);
+    made.flat_map(|(_, evidence)| texts_seen(evidence)).chain(respelt)
+}
+
+fn texts_seen(evidence: &[SeenIdentifier]) -> impl Iterator<Item = &str> {
+    evidence.iter().flat_map(|one| [Some(one.identifier().value()), one.as_sent()]).flatten()
+}
+
+fn respelt(event: &Event) -> &[Respelt] {
+    if let Outcome::Refolded { respelt, .. } = &event.outcome { respelt } else { &[] }
 }
 
 /// Whether a store's files are free of what was erased.

@@ -6,7 +6,7 @@ use crate::{Changed, Event, Identities, Outcome, Policy};
 /// A policy that would spell values in another way than what is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the policy would spell values in another way than what is recorded; keep the spelling, or import into an empty workspace"
+    "the policy would spell values in another way than what is recorded; keep the spelling, or decide again what is recorded, with `refold`"
 )]
 pub struct SpellsOtherwise;
 

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::replay::hold_apart;
 use super::{Asked, Correcting, Replay, event_of, primary_first};
 use crate::{
-    Apart, Changed, ContactId, Correction, Event, Identities, Incoherent, Move, Outcome, Ownership, Policy,
-    RefoldedContact, Register, Rule, Sequence, Timestamp, apply,
+    Apart, Changed, ContactId, Correction, Event, Identifier, Identities, Incoherent, International, Move,
+    Outcome, Ownership, Policy, RefoldedContact, Register, Respelt, Rule, SeenIdentifier, Sequence, Spelling,
+    Spelt, Timestamp, apply,
 };
 
 /// What a refold would do. Carrying out its event does exactly that.
@@ -30,28 +31,33 @@ pub struct Refolding {
 /// policy forbids them. No row is unmade: one without a place stands alone with what is free. New rows take new numbers
 /// and the refold's time.
 ///
-/// Values are taken as the log has them, so a policy that spells values in another way is refused.
+/// Where the policy spells values otherwise than the one that holds, they are read anew from what was sent, and decided on as
+/// they are spelt then. What can't be read so stands as it was. `international`: as for [`Policy::spelling`].
 ///
 /// # Errors
 ///
-/// [`Correcting::SpeltOtherwise`] for such a policy; [`Correcting::Incoherent`] if the log doesn't make the rows.
+/// [`Correcting::Incoherent`] if the log doesn't make the rows.
 ///
 /// Source: SEMANTICS, "Policy, per workspace", and "Questions the log answers".
 pub fn refold(
     register: &Register,
     log: &[Event],
     policy: Policy,
+    international: International,
     asked: &Asked,
 ) -> Result<Refolding, Correcting> {
     let default = Policy::default();
-    if !policy.spells_like(register.policy().unwrap_or(&default)) && register.head().last_contact.0 > 0 {
-        return Err(Correcting::SpeltOtherwise);
-    }
+    let respelt = if policy.spells_like(register.policy().unwrap_or(&default)) {
+        Vec::new()
+    } else {
+        read_anew(register, log, &policy.spelling(international))
+    };
     let head = register.head();
     let at = head.last_event_at.max(asked.clock);
     let mut replay = Replay {
         policy: Some(policy.clone()),
         rows: Some((ContactId(head.last_contact.0 + 1), at)),
+        respelt: respelt.clone(),
         ..Replay::default()
     };
     let pairs: BTreeSet<Apart> = register.kept_apart_pairs().cloned().collect();
@@ -82,7 +88,7 @@ pub fn refold(
     correction.primaries = primaries.into_iter().collect();
 
     let outcome =
-        Outcome::Refolded { policy: Box::new(policies), contacts, correction: Box::new(correction) };
+        Outcome::Refolded { policy: Box::new(policies), contacts, respelt, correction: Box::new(correction) };
     Ok(Refolding {
         event: event_of(head, asked, outcome),
         refused: refused(&replay, log),
@@ -91,14 +97,42 @@ pub fn refold(
     })
 }
 
-/// What contacts own in one register and not in the other.
-fn differing(one: &Register, other: &Register) -> Vec<Ownership> {
-    let owned = |register: &Register| -> BTreeSet<Ownership> {
-        let rows = register.rows().map(|row| (row.contact.id, row.owns));
-        rows.flat_map(|(contact, owns)| owns.into_iter().map(move |kind| Ownership { contact, kind }))
-            .collect()
+/// The observations that are spelt otherwise than they were before, in the order of the log.
+fn read_anew(register: &Register, log: &[Event], spelling: &Spelling) -> Vec<Respelt> {
+    let before = Spelt::of(log);
+    let rows: BTreeMap<Sequence, ContactId> =
+        log.iter().flat_map(Event::observed).map(|(sequence, contact, _)| (sequence, contact)).collect();
+    // A tombstone bears nothing, and no spelling of it.
+    let bears = |contact: &ContactId| {
+        register.contact(*contact).is_some_and(|contact| !contact.identifiers.is_empty())
     };
-    owned(one).difference(&owned(other)).cloned().collect()
+    let mut respelt = Vec::new();
+    for event in log {
+        let seen = before.evidence(event.sequence, &event.evidence);
+        let identifiers: Vec<Identifier> =
+            seen.iter().map(|seen| spelling.read_again(seen).identifier().clone()).collect();
+        if seen.iter().map(SeenIdentifier::identifier).ne(&identifiers) {
+            let contact = rows.get(&event.sequence).copied().filter(bears);
+            respelt.push(Respelt { sequence: event.sequence, contact, identifiers });
+        }
+    }
+    respelt
+}
+
+/// What contacts own in one register and not in the other, be it that it is spelt otherwise there.
+fn differing(one: &Register, other: &Register) -> Vec<Ownership> {
+    let owned = |register: &Register| -> BTreeSet<(Ownership, Identifier)> {
+        let mut owned = BTreeSet::new();
+        for row in register.rows() {
+            let values = row.contact.identifiers.into_iter().filter(|value| row.owns.contains(value.kind()));
+            owned.extend(
+                values
+                    .map(|value| (Ownership { contact: row.contact.id, kind: value.kind().clone() }, value)),
+            );
+        }
+        owned
+    };
+    owned(one).difference(&owned(other)).map(|(ownership, _)| ownership.clone()).collect()
 }
 
 /// The moves that leave together only what the replay has together.
@@ -143,7 +177,8 @@ fn follow(
     let moves = correction.moves.clone();
     let correction = Box::new(Correction { moves, ..Correction::default() });
     let policy = Changed { before: None, after: register.policy().cloned().unwrap_or_default() };
-    let outcome = Outcome::Refolded { policy: Box::new(policy), contacts: contacts.to_vec(), correction };
+    let (policy, contacts, respelt) = (Box::new(policy), contacts.to_vec(), Vec::new());
+    let outcome = Outcome::Refolded { policy, contacts, respelt, correction };
     let event = event_of(register.head(), asked, outcome);
     apply(&Event { at, ..event }, register)
 }
@@ -183,7 +218,8 @@ mod tests {
             reason: None,
             clock: crate::Timestamp::from_milliseconds(1),
         };
-        let refolding = refold(&Register::new(Head::EMPTY), &[], Policy::default(), &asked).unwrap();
+        let refolding =
+            refold(&Register::new(Head::EMPTY), &[], Policy::default(), |_, _| None, &asked).unwrap();
         assert_eq!(refolding.event.kind(), "refolded");
         assert!(refolding.refused.is_empty() && refolding.allowed.is_empty());
     }

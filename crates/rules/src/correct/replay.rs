@@ -3,6 +3,8 @@
 //! Contacts keep their numbers and times. An observation that needed a row then has it now too, and one that needed none
 //! gets one only where a refold asks for it.
 
+mod adopted;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::delete::deletion;
@@ -10,8 +12,8 @@ use super::primary_first;
 use crate::judge::{Verdict, forbids_people, judge};
 use crate::{
     Apart, Change, Contact, ContactId, Correction, Event, Head, Identities, Incoherent, Judgement, Move,
-    Outcome, Ownership, Policy, RefoldedContact, Register, Rule, SeenIdentifier, Sequence, Tables, Timestamp,
-    apply,
+    Outcome, Ownership, Policy, RefoldedContact, Register, Respelt, Rule, SeenIdentifier, Sequence, Spelt,
+    Tables, Timestamp, apply,
 };
 
 /// What a replay leaves out, adds, and watches.
@@ -27,6 +29,8 @@ pub(crate) struct Replay {
     pub(crate) made_before: BTreeMap<Sequence, (ContactId, Timestamp)>,
     /// What is kept apart from the start, each with the event that made it so: a join by hand after that did not lift it.
     pub(crate) standing: BTreeMap<Apart, Sequence>,
+    /// What a refold spells otherwise than it was before, beside what earlier ones did.
+    pub(crate) respelt: Vec<Respelt>,
     /// Rows that were made.
     pub(crate) made: Vec<RefoldedContact>,
     /// Which decision of a person brought the sides of an undone join together.
@@ -41,8 +45,19 @@ pub(crate) struct Replay {
 
 impl Replay {
     /// Decides the observations of `log` again; gives what they make. Those before the last refold as that did: under its
-    /// policy, and with what was kept apart then from the start.
+    /// policy, and with what was kept apart then from the start. All are decided on as they are spelt now.
     pub(crate) fn run(&mut self, log: &[Event]) -> Result<Register, Incoherent> {
+        let respelt = std::mem::take(&mut self.respelt);
+        let mut spelt = Spelt::of(log);
+        spelt.add(&respelt);
+        if spelt.is_empty() {
+            return self.run_as_spelt(log);
+        }
+        let log: Vec<Event> = log.iter().map(|event| spelt.event(event).into_owned()).collect();
+        self.run_as_spelt(&log)
+    }
+
+    fn run_as_spelt(&mut self, log: &[Event]) -> Result<Register, Incoherent> {
         for event in log {
             if let Outcome::Undone { event: undone, .. } = &event.outcome {
                 self.leave_out(*undone, log);
@@ -117,7 +132,7 @@ impl Replay {
                 }
                 self.observe(register, event.sequence, &event.evidence, contact, event.at)
             }
-            Outcome::Adopted { .. } => apply(event, register),
+            Outcome::Adopted { .. } => self.adopt(register, event),
             Outcome::Joined(correction)
             | Outcome::Reviewed { judgement: Judgement::Merge, correction, .. } => {
                 self.join(register, event, correction)

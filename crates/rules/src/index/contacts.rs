@@ -93,6 +93,17 @@ impl Contacts {
         Ok(place)
     }
 
+    /// Lets a contact bear something else.
+    pub(super) fn respell(&mut self, place: Place, borne: Borne) {
+        let row = self.row_mut(place);
+        (row.email, row.phone) = (ValueRef::pack(borne.email), ValueRef::pack(borne.phone));
+        if borne.declared.is_empty() {
+            self.declared.remove(&place);
+        } else {
+            self.declared.insert(place, borne.declared.into_boxed_slice());
+        }
+    }
+
     /// Links what waited for its primary, and brings identities into the order of age. Called when all stored
     /// contacts were added, and does nothing after that.
     pub(super) fn settle(&mut self) -> Result<(), Incoherent> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::IdentityIndex;
 use super::contacts::Place;
-use crate::{Change, ContactId, IdentifierKind, Incoherent, Ownership};
+use crate::{Change, ContactId, Identifier, IdentifierKind, Incoherent, Ownership};
 
 impl IdentityIndex {
     /// Whether no rule can refuse an observation here: the default policy, and nothing kept apart.
@@ -52,6 +52,11 @@ impl IdentityIndex {
                         self.deleted.entry(primary).or_default().push(contact);
                     }
                 }
+                Ok(())
+            }
+            Change::Respell { contact, identifiers } => self.respell(contact, identifiers),
+            Change::RespellEvidence { sequence, identifiers } => {
+                self.refusals.respell(sequence, identifiers);
                 Ok(())
             }
             Change::Govern(policy) => {
@@ -109,6 +114,17 @@ impl IdentityIndex {
         let mut followers = self.deleted.remove(&former).unwrap_or_default();
         followers.push(contact);
         self.deleted.entry(head).or_default().extend(followers);
+        Ok(())
+    }
+
+    /// Of a deleted contact, nothing of what it bears is here.
+    fn respell(&mut self, contact: ContactId, identifiers: &[Identifier]) -> Result<(), Incoherent> {
+        let Some(place) = self.live(contact) else { return Ok(()) };
+        let borne = identifiers.iter().map(|value| (value.kind(), value.value(), false));
+        let too_large = |why| Incoherent::TooLarge { contact, why };
+        let hashed = self.hashed(borne).map_err(too_large)?;
+        let (borne, _) = self.borne(hashed).map_err(too_large)?;
+        self.contacts.respell(place, borne);
         Ok(())
     }
 

@@ -65,6 +65,10 @@ impl Tables for Register {
             Change::Settle(review) => self.refusals.settle(review),
             Change::Delete { contact, rest } => self.delete(contact, rest, at)?,
             Change::Erase(contact) => self.erase(contact, at)?,
+            Change::Respell { contact, identifiers } => self.respell(contact, identifiers, at)?,
+            Change::RespellEvidence { sequence, identifiers } => {
+                self.refusals.respell(sequence, identifiers);
+            }
             Change::Govern(policy) => {
                 self.policy = Some(policy).filter(|policy| !policy.is_default()).cloned();
             }
@@ -167,6 +171,27 @@ impl Register {
         row.deleted_at.get_or_insert(at);
         row.updated_at = at;
         self.place(contact);
+        Ok(())
+    }
+
+    fn respell(
+        &mut self,
+        contact: ContactId,
+        identifiers: &[Identifier],
+        at: Timestamp,
+    ) -> Result<(), Incoherent> {
+        let missing = Incoherent::NoOwner { owner: contact };
+        let row = self.contacts.get_mut(&contact).ok_or(missing)?;
+        let kinds =
+            |values: &[Identifier]| values.iter().map(|value| value.kind().clone()).collect::<Vec<_>>();
+        let mut gone = row.identifiers.iter().filter(|value| !identifiers.contains(value));
+        if kinds(&row.identifiers) != kinds(identifiers)
+            || gone.any(|value| self.owners.get(value) == Some(&contact))
+        {
+            return Err(missing);
+        }
+        row.identifiers = identifiers.to_vec();
+        row.updated_at = at;
         Ok(())
     }
 

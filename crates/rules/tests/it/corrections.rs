@@ -109,7 +109,7 @@ pub(crate) fn sound(register: &Register) -> Result<(), String> {
 }
 
 /// The index that a store would load from the rows answers as the one that followed the log.
-fn reloaded(world: &World) -> Result<(), String> {
+pub(crate) fn reloaded(world: &World) -> Result<(), String> {
     let rows: Vec<RegisterRow> = world.register.rows().collect();
     let loaded = Register::load(world.register.head(), rows.clone()).map_err(|error| error.to_string())?;
     for primary in world.register.primaries() {

@@ -7,20 +7,22 @@ use crate::random::Random;
 use crate::world::{World, asked, contact};
 use selfsame_rules::{
     ContactId, Correcting, Erasure, Event, Identifier, IdentifierKind, Moment, Outcome, Register,
-    RegisterRow, as_of, erase, split,
+    RegisterRow, Spelt, as_of, erase, split,
 };
 
 /// Live contacts of others that bear what is the person's.
-fn borne_by_others(
+pub(crate) fn borne_by_others(
     register: &Register,
     log: &[Event],
     person: &BTreeSet<ContactId>,
 ) -> Vec<(Identifier, ContactId)> {
     let of = |row: &RegisterRow| person.contains(&row.contact.id);
+    let spelt = Spelt::of(log);
     let mut values: BTreeSet<Identifier> =
         register.rows().filter(of).flat_map(|row| row.contact.identifiers).collect();
     for event in log.iter().filter(|event| event.contacts().is_subset(person)) {
-        values.extend(event.evidence.iter().map(|seen| seen.identifier().clone()));
+        let seen = spelt.event(event);
+        values.extend(seen.evidence.iter().map(|seen| seen.identifier().clone()));
     }
     let others = register.rows().filter(|row| !of(row) && row.contact.deleted_at.is_none());
     let borne =
@@ -28,7 +30,7 @@ fn borne_by_others(
     borne.filter(|(value, _)| values.contains(value)).collect()
 }
 
-fn erase_in(register: &Register, log: &[Event], id: ContactId) -> Result<Erasure, Correcting> {
+pub(crate) fn erase_in(register: &Register, log: &[Event], id: ContactId) -> Result<Erasure, Correcting> {
     let person = register.everybody(register.resolve(id).unwrap_or(id));
     let mut number = 0;
     let token = || {
@@ -39,7 +41,7 @@ fn erase_in(register: &Register, log: &[Event], id: ContactId) -> Result<Erasure
 }
 
 /// The log as it stands after an erasure.
-fn rewritten(log: &[Event], erasure: &Erasure) -> Vec<Event> {
+pub(crate) fn rewritten(log: &[Event], erasure: &Erasure) -> Vec<Event> {
     let anew = |event: &Event| {
         let found = erasure.rewritten.iter().find(|anew| anew.sequence == event.sequence);
         found.unwrap_or(event).clone()

@@ -108,7 +108,7 @@ fn two_couples() -> World {
     for (at, (name, number)) in [("a", "1"), ("b", "1"), ("c", "2"), ("d", "2")].into_iter().enumerate() {
         world.observe(&[email(name), phone(number)], i64::try_from(at).unwrap()).unwrap();
     }
-    let refolding = refold(&world.register, &world.log, Policy::default(), &asked(10)).unwrap();
+    let refolding = refold(&world.register, &world.log, Policy::default(), |_, _| None, &asked(10)).unwrap();
     world.take(&refolding.event);
     assert_eq!(world.register.primaries().count(), 2);
     world
@@ -137,7 +137,7 @@ fn the_primaries_that_a_refold_tells_are_primaries() {
     world.observe(&[email("bob"), customer("c2")], 3).unwrap();
     let blocked = vec![("email", "ada@b.c".to_owned())];
     let rules = policy(&ModelPolicy { blocked, unique: vec!["customerId"], ..ModelPolicy::default() });
-    let refolding = refold(&world.register, &world.log, rules, &asked(10)).unwrap();
+    let refolding = refold(&world.register, &world.log, rules, |_, _| None, &asked(10)).unwrap();
     world.take(&refolding.event);
     let Outcome::Refolded { correction, .. } = &refolding.event.outcome else { unreachable!() };
     let after: Vec<_> = world.register.primaries().collect();
@@ -199,7 +199,7 @@ fn an_undo_after_a_refold_replays_what_was_kept_apart_as_the_refold_did() {
     world.take(&review(&world.register, refused, Judgement::KeepApart, &asked(7)).unwrap());
     // Nothing but that keeps Ada and Bob apart from here on.
     let rules = policy(&ModelPolicy::default());
-    world.take(&refold(&world.register, &world.log, rules, &asked(8)).unwrap().event);
+    world.take(&refold(&world.register, &world.log, rules, |_, _| None, &asked(8)).unwrap().event);
     see(&mut world, &[email("ada"), phone("9")], 9);
     see(&mut world, &[email("ada"), phone("7")], 10);
     let attached = world.log.last().unwrap();
@@ -217,7 +217,7 @@ fn scope_follows_what_a_refold_parted() {
     see(&mut world, &[email("ada"), phone("1")], 2);
     let blocked = vec![("email", "ada@b.c".to_owned())];
     let rules = policy(&ModelPolicy { blocked, ..ModelPolicy::default() });
-    world.take(&refold(&world.register, &world.log, rules, &asked(3)).unwrap().event);
+    world.take(&refold(&world.register, &world.log, rules, |_, _| None, &asked(3)).unwrap().event);
     assert_ne!(world.register.resolve(contact(1)), world.register.resolve(contact(2)));
     let found: Vec<i64> = scope(&world.log, [contact(1)]).iter().map(|event| event.sequence.0).collect();
     assert_eq!(found, [1, 2, 3], "the second observation was of the first contact, once");

@@ -13,5 +13,6 @@ mod histories;
 mod model;
 mod random;
 mod refold;
+mod respell;
 mod undo;
 mod world;

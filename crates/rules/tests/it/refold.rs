@@ -10,10 +10,10 @@ use selfsame_rules::{
     ContactId, Event, Moment, Outcome, Register, Sequence, as_of, delete, join, refold, split, undo, why,
 };
 
-type Owned = BTreeSet<BTreeSet<(String, String)>>;
+pub(crate) type Owned = BTreeSet<BTreeSet<(String, String)>>;
 
 /// Which values belong together, those of people without any left out.
-fn owned(register: &Register) -> Owned {
+pub(crate) fn owned(register: &Register) -> Owned {
     let mut people: BTreeMap<ContactId, BTreeSet<(String, String)>> = BTreeMap::new();
     for row in register.rows() {
         for value in row.contact.identifiers.iter().filter(|value| row.owns.contains(value.kind())) {
@@ -24,7 +24,7 @@ fn owned(register: &Register) -> Owned {
     people.into_values().collect()
 }
 
-fn owned_in_model(model: &Model) -> Owned {
+pub(crate) fn owned_in_model(model: &Model) -> Owned {
     let mut people: BTreeMap<i64, BTreeSet<(String, String)>> = BTreeMap::new();
     for row in &model.rows {
         let owns = row.owns.iter().map(|(kind, text)| ((*kind).to_owned(), text.clone()));
@@ -49,13 +49,13 @@ fn a_refold_gives_each_value_to_whom_the_model_gives_it_under_that_policy() {
         for event in &world.log {
             model.observe(&seen_in(event), event.at.as_milliseconds());
         }
-        let refolding = refold(&world.register, &world.log, policy(&rules), &asked(30)).unwrap();
+        let refolding = refold(&world.register, &world.log, policy(&rules), |_, _| None, &asked(30)).unwrap();
         changed += usize::from(!refolding.refused.is_empty());
         world.take(&refolding.event);
         assert_eq!(owned(&world.register), owned_in_model(&model), "seed {seed}");
         world.folds().unwrap_or_else(|why| panic!("seed {seed}: {why}"));
 
-        let again = refold(&world.register, &world.log, policy(&rules), &asked(31)).unwrap();
+        let again = refold(&world.register, &world.log, policy(&rules), |_, _| None, &asked(31)).unwrap();
         let Outcome::Refolded { contacts, correction, .. } = &again.event.outcome else {
             panic!("{again:?}")
         };
@@ -64,7 +64,9 @@ fn a_refold_gives_each_value_to_whom_the_model_gives_it_under_that_policy() {
             "seed {seed}: a refold changes its own outcome"
         );
 
-        let back = refold(&world.register, &world.log, policy(&ModelPolicy::default()), &asked(32)).unwrap();
+        let back =
+            refold(&world.register, &world.log, policy(&ModelPolicy::default()), |_, _| None, &asked(32))
+                .unwrap();
         world.take(&back.event);
         let mut plain = Model::default();
         for event in world.log.iter().filter(|event| !event.evidence.is_empty()) {
@@ -84,7 +86,7 @@ fn a_refold_under_the_policy_that_held_changes_nothing() {
         for at in 0..20 {
             world.observe(&random.seen(5), at).unwrap();
         }
-        let refolding = refold(&world.register, &world.log, policy(&rules), &asked(30)).unwrap();
+        let refolding = refold(&world.register, &world.log, policy(&rules), |_, _| None, &asked(30)).unwrap();
         let Outcome::Refolded { contacts, correction, .. } = &refolding.event.outcome else { unreachable!() };
         assert!(
             contacts.is_empty()
@@ -194,7 +196,7 @@ fn a_refold_after_corrections_is_what_its_preview_told_and_joins_nothing_that_is
         let mut world = history(seed);
         let before = world.register.clone();
         let rules = Random::new(seed + 7).policy();
-        let refolding = refold(&world.register, &world.log, policy(&rules), &asked(30)).unwrap();
+        let refolding = refold(&world.register, &world.log, policy(&rules), |_, _| None, &asked(30)).unwrap();
         let Outcome::Refolded { correction, .. } = &refolding.event.outcome else { unreachable!() };
         moved += correction.moves.len();
         world.take(&refolding.event);
@@ -214,7 +216,7 @@ fn a_refold_after_corrections_is_what_its_preview_told_and_joins_nothing_that_is
                 }
             }
         }
-        let again = refold(&world.register, &world.log, policy(&rules), &asked(31)).unwrap();
+        let again = refold(&world.register, &world.log, policy(&rules), |_, _| None, &asked(31)).unwrap();
         let Outcome::Refolded { correction, contacts, .. } = &again.event.outcome else { unreachable!() };
         assert!(
             contacts.is_empty() && correction.moves.is_empty(),

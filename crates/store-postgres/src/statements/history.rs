@@ -191,7 +191,7 @@ pub(crate) const EVENTS_WITH: &str = concat!(
 pub(crate) const REFUSALS: &str = concat!(
     "SELECT ",
     event!(),
-    ", refusal.settled_sequence IS NOT NULL AS is_settled
+    ", refusal.settled_sequence IS NOT NULL AS is_settled, wanted.evidence AS digest
     FROM unnest($2::text[]) AS wanted (evidence)
     CROSS JOIN LATERAL (
         SELECT sequence, settled_sequence FROM selfsame.refusals

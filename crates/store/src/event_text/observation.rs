@@ -21,6 +21,15 @@ pub(super) struct EvidenceText<'text> {
     verified: bool,
 }
 
+/// A kind and a canonical value alone.
+#[derive(Serialize, Deserialize)]
+pub(super) struct IdentifierText<'text> {
+    #[serde(borrow)]
+    kind: Cow<'text, str>,
+    #[serde(borrow)]
+    value: Cow<'text, str>,
+}
+
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct OriginText {
@@ -116,6 +125,14 @@ pub(super) fn seen(text: &EvidenceText<'_>) -> Result<SeenIdentifier, Unreadable
     let identifier = Identifier::from_stored(kind(&text.kind)?, &text.value);
     let seen = SeenIdentifier::from_stored(identifier, text.as_sent.as_deref());
     Ok(if text.verified { seen.verified() } else { seen })
+}
+
+pub(super) fn identifier_text(identifier: &Identifier) -> IdentifierText<'_> {
+    IdentifierText { kind: identifier.kind().name().into(), value: identifier.value().into() }
+}
+
+pub(super) fn identifier(text: &IdentifierText<'_>) -> Result<Identifier, UnreadableEvent> {
+    Ok(Identifier::from_stored(kind(&text.kind)?, &text.value))
 }
 
 pub(super) fn contact_text(contact: &NewContact) -> ContactText<'_> {

@@ -1,14 +1,15 @@
 //! Policies as the log and a workspace's own row hold them.
 
 use selfsame_rules::{
-    Changed, ContactId, Correction, Outcome, Policy, PolicyDocument, RefoldedContact, Sequence, Timestamp,
+    Changed, ContactId, Correction, Identifier, Outcome, Policy, PolicyDocument, RefoldedContact, Respelt,
+    Sequence, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
 use super::UnreadableEvent;
 use super::administration::ChangedText;
 use super::correction::CorrectionText;
-use super::observation::{EvidenceText, seen, seen_texts};
+use super::observation::{EvidenceText, IdentifierText, identifier, identifier_text, seen, seen_texts};
 
 /// Members that say what the default policy says are left out.
 #[derive(Serialize, Deserialize)]
@@ -51,6 +52,8 @@ pub(super) struct RefoldedText<'text> {
     policy: PolicyChangedText,
     #[serde(borrow, skip_serializing_if = "Vec::is_empty", default)]
     contacts: Vec<RefoldedContactText<'text>>,
+    #[serde(borrow, skip_serializing_if = "Vec::is_empty", default)]
+    respelt: Vec<RespeltText<'text>>,
     correction: CorrectionText,
 }
 
@@ -62,6 +65,16 @@ struct RefoldedContactText<'text> {
     evidence: Vec<EvidenceText<'text>>,
     observed_in: i64,
     created_at: i64,
+}
+
+/// `{"event":3,"contact":2,"identifiers":[{"kind":"phone","value":"+442079460018"}]}`, `contact` only where one bears them.
+#[derive(Serialize, Deserialize)]
+struct RespeltText<'text> {
+    event: i64,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    contact: Option<i64>,
+    #[serde(borrow)]
+    identifiers: Vec<IdentifierText<'text>>,
 }
 
 impl PolicyText {
@@ -112,6 +125,7 @@ impl<'text> RefoldedText<'text> {
     pub(super) fn of(
         policy: &Changed<Policy>,
         contacts: &'text [RefoldedContact],
+        respelt: &'text [Respelt],
         correction: &Correction,
     ) -> Self {
         let contact = |contact: &'text RefoldedContact| RefoldedContactText {
@@ -123,6 +137,7 @@ impl<'text> RefoldedText<'text> {
         Self {
             policy: PolicyChangedText::of(policy),
             contacts: contacts.iter().map(contact).collect(),
+            respelt: respelt.iter().map(RespeltText::of).collect(),
             correction: CorrectionText::of(correction),
         }
     }
@@ -139,7 +154,71 @@ impl<'text> RefoldedText<'text> {
         Ok(Outcome::Refolded {
             policy: Box::new(self.policy.read()?),
             contacts: self.contacts.iter().map(contact).collect::<Result<_, _>>()?,
+            respelt: self.respelt.iter().map(RespeltText::read).collect::<Result<_, _>>()?,
             correction: Box::new(self.correction.read()?),
         })
+    }
+}
+
+impl<'text> RespeltText<'text> {
+    fn of(respelt: &'text Respelt) -> Self {
+        Self {
+            event: respelt.sequence.0,
+            contact: respelt.contact.map(|contact| contact.0),
+            identifiers: respelt.identifiers.iter().map(identifier_text).collect(),
+        }
+    }
+
+    fn read(&self) -> Result<Respelt, UnreadableEvent> {
+        let identifiers: Vec<Identifier> =
+            self.identifiers.iter().map(identifier).collect::<Result<_, _>>()?;
+        let contact = self.contact.map(ContactId);
+        Ok(Respelt { sequence: Sequence(self.event), contact, identifiers })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use selfsame_rules::{Actor, Event, IdentifierKind};
+
+    use super::*;
+    use crate::event_text::{FORMAT, read, write};
+
+    fn refolded(respelt: Vec<Respelt>) -> Event {
+        let policy = Box::new(Changed { before: None, after: Policy::default() });
+        let (contacts, correction) = (Vec::new(), Box::default());
+        Event {
+            sequence: Sequence(9),
+            at: Timestamp::from_milliseconds(1),
+            caused_by: Actor::named("test"),
+            evidence: Vec::new(),
+            origin: None,
+            outcome: Outcome::Refolded { policy, contacts, respelt, correction },
+        }
+    }
+
+    #[test]
+    fn a_refold_that_spells_otherwise_has_a_format_of_its_own_and_reads_back() {
+        let identifiers = vec![Identifier::from_stored(IdentifierKind::Phone, "+442079460018")];
+        let of_contact =
+            Respelt { sequence: Sequence(3), contact: Some(ContactId(2)), identifiers: identifiers.clone() };
+        let of_none = Respelt { sequence: Sequence(4), contact: None, identifiers };
+        let event = refolded(vec![of_contact, of_none]);
+        let row = write(&event);
+        assert_eq!(row.format, FORMAT);
+        let respelt = r#""respelt":[{"event":3,"contact":2,"identifiers":[{"kind":"phone","value":"+442079460018"}]},{"event":4,"identifiers":[{"kind":"phone","value":"+442079460018"}]}]"#;
+        assert!(row.outcome.contains(respelt), "{}", row.outcome);
+        assert_eq!(read(&row).unwrap(), event);
+    }
+
+    #[test]
+    fn any_other_is_written_as_before() {
+        let event = refolded(Vec::new());
+        let row = write(&event);
+        assert_eq!(
+            (row.format, row.outcome.as_str()),
+            (1, r#"{"policy":{"after":{}},"correction":{"primaries":[]}}"#)
+        );
+        assert_eq!(read(&row).unwrap(), event);
     }
 }
