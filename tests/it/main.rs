@@ -78,6 +78,7 @@ mod refused_files;
 mod reliability;
 mod replicas;
 mod requests;
+mod respelling;
 mod restore;
 mod restore_kill;
 mod scenarios;

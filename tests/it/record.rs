@@ -134,7 +134,22 @@ fn leaked(text: &str, person: &BTreeSet<i64>, consumer: &Consumer, log: &[Value]
             own.extend(seen.clone());
         }
         all.extend(seen);
+        // What refolds made of it, in whatever spelling.
+        for refolded in ["newContacts", "respelt"].map(|member| &event["outcome"][member]) {
+            for one in refolded.as_array().into_iter().flatten() {
+                let values = one["identifiers"].as_array().unwrap().iter();
+                let values: Vec<String> =
+                    values.filter_map(|value| value["value"].as_str()).map(str::to_owned).collect();
+                if person.contains(&one["contactId"].as_i64().unwrap()) {
+                    own.extend(values.clone());
+                }
+                all.extend(values);
+            }
+        }
     }
+    // Others may have sent theirs in any case. Of two that differ in that alone, a text of one is none of the other.
+    let [own, all] =
+        [own, all].map(|values| values.iter().map(|value| value.to_lowercase()).collect::<BTreeSet<_>>());
     // Only e-mail addresses: a short number may stand in a text as anything.
     let others = all.difference(&own).filter(|value| value.contains('@'));
     others.filter(|value| text.to_lowercase().contains(value.as_str())).cloned().collect()

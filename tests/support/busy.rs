@@ -100,11 +100,17 @@ impl Past {
     fn observation(&self, random: &mut Random) -> Wish {
         let mut identifiers = Vec::new();
         if random.below(4) > 0 {
-            let value = format!("E{}@shop.example", random.below(7));
+            let letter = if random.once_in(3) { 'e' } else { 'E' };
+            let value = format!("{letter}{}@shop.example", random.below(7));
             identifiers.push(json!({ "kind": "email", "value": value, "verified": random.once_in(3) }));
         }
         if random.below(3) > 0 || identifiers.is_empty() {
-            let value = format!("{}", 1 + random.below(7));
+            let value = match (1 + random.below(7), random.below(4)) {
+                // Two spellings of a number in some country, and otherwise what is none anywhere.
+                (number, 0) => format!("020 7946 001{number}"),
+                (number, 1) => format!("+44 20 7946 001{number}"),
+                (number, _) => number.to_string(),
+            };
             identifiers.push(json!({ "kind": "phone", "value": value, "verified": random.once_in(2) }));
         }
         if self.has_policy && random.once_in(3) {
@@ -173,6 +179,12 @@ pub fn policy(random: &mut Random) -> Value {
     }
     if random.once_in(3) {
         policy["claims"] = json!(["phone"]);
+    }
+    if random.once_in(3) {
+        policy["exactEmail"] = json!(true);
+    }
+    if random.once_in(3) {
+        policy["defaultRegion"] = json!("GB");
     }
     policy
 }
