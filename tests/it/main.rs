@@ -15,6 +15,7 @@ mod batch;
 mod batch_jobs;
 mod both_stores;
 mod check;
+mod check_finders;
 mod check_keys;
 mod check_log;
 mod commands;

@@ -129,7 +129,8 @@ impl Database {
         }
     }
 
-    async fn execute(&self, sql: &str) {
+    /// Runs statements on it, past selfsame. Over SQLite, all stores must be closed.
+    pub async fn execute(&self, sql: &str) {
         match self {
             Self::Sqlite(_) => {
                 drop(self.open().await);

@@ -257,7 +257,7 @@ impl Checking {
         for contact in std::mem::take(&mut self.misnaming) {
             self.fault(format_args!("contact {contact} does not name the event that made it"));
         }
-        for (event, what) in self.finders.differences() {
+        for (event, what) in std::mem::take(&mut self.finders).differences() {
             self.fault(format_args!("event {event} is not found by {what}"));
         }
     }

@@ -8,23 +8,43 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::mem::Discriminant;
 
-use selfsame_rules::{Event, Sequence};
-use selfsame_store::Finder;
+use selfsame_rules::{Event, Outcome, SeenIdentifier, Sequence, Spelt};
+use selfsame_store::{EvidenceDigest, Finder};
 
 /// What the log says of events less what is stored of them: nothing is left where the two are the same.
 #[derive(Debug, Default)]
-pub(crate) struct Finders(HashMap<(Discriminant<Finder>, Sequence), (&'static str, u64)>);
+pub(crate) struct Finders {
+    sums: HashMap<(Discriminant<Finder>, Sequence), (&'static str, u64)>,
+    /// What was refused, as it is spelt now.
+    refused: HashMap<Sequence, Vec<SeenIdentifier>>,
+}
 
 impl Finders {
     /// Adds what the log says of an event.
     pub(crate) fn follow(&mut self, event: &Event) {
         for finder in Finder::of(event) {
-            // That is one of each contact: the ledger keeps it.
-            if !matches!(finder, Finder::Made(..)) {
-                let sum = self.sum(&finder);
-                *sum = sum.wrapping_add(digest(&finder));
+            match finder {
+                // That is one of each contact: the ledger keeps it.
+                Finder::Made(..) => {}
+                Finder::Refused(..) => {
+                    self.refused.insert(event.sequence, event.evidence.clone());
+                }
+                Finder::Concerned(..) | Finder::KeptApart(..) | Finder::Settled(..) => self.add(&finder),
             }
         }
+        if let Outcome::Refolded { respelt, .. } = &event.outcome {
+            let spelt = Spelt::of(std::slice::from_ref(event));
+            for one in respelt {
+                if let Some(evidence) = self.refused.get_mut(&one.sequence) {
+                    *evidence = spelt.evidence(one.sequence, evidence).into_owned();
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, finder: &Finder) {
+        let sum = self.sum(finder);
+        *sum = sum.wrapping_add(digest(finder));
     }
 
     /// Takes off what is stored.
@@ -34,8 +54,11 @@ impl Finders {
     }
 
     /// The events that are stored otherwise, each with what it is found by.
-    pub(crate) fn differences(&self) -> Vec<(Sequence, &'static str)> {
-        let left = self.0.iter().filter(|(_, (_, sum))| *sum != 0);
+    pub(crate) fn differences(mut self) -> Vec<(Sequence, &'static str)> {
+        for (event, evidence) in std::mem::take(&mut self.refused) {
+            self.add(&Finder::Refused(EvidenceDigest::of(&evidence), event));
+        }
+        let left = self.sums.iter().filter(|(_, (_, sum))| *sum != 0);
         let mut left: Vec<_> = left.map(|((_, event), (what, _))| (*event, *what)).collect();
         left.sort_unstable();
         left
@@ -43,7 +66,7 @@ impl Finders {
 
     fn sum(&mut self, finder: &Finder) -> &mut u64 {
         let place = (std::mem::discriminant(finder), finder.event());
-        &mut self.0.entry(place).or_insert_with(|| (what(finder), 0)).1
+        &mut self.sums.entry(place).or_insert_with(|| (what(finder), 0)).1
     }
 }
 
