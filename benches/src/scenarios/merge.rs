@@ -1,5 +1,6 @@
 //! Two large identities become one while others are served: how long those wait.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
@@ -9,7 +10,7 @@ use crate::generator::{Generator, Pace};
 use crate::outcome::Outcome;
 use crate::postgres::Cluster;
 use crate::report::{Finding, Goal, milliseconds, number};
-use crate::requests::{Choice, Crowd, Kind, Same, Singles};
+use crate::requests::{Choice, Crowd, Kind, Requests, Same, Sent, Singles};
 use crate::scenarios::large_identity::build;
 use crate::scenarios::postgres::MISSING;
 use crate::server::Server;
@@ -18,7 +19,7 @@ use crate::statistics::Spread;
 /// The load beside the merge, four of five known: far from what a server can do, so that waits are the merge's.
 const REQUESTS_PER_SECOND: f64 = 1_000.0;
 /// More than ever wait at once: on fewer, known customers would wait for a connection behind new ones that wait for the merge.
-const CONNECTIONS: usize = 2_000;
+const CONNECTIONS: usize = 600;
 /// The others that are stored.
 const OTHERS: u64 = 10_000;
 /// What no other request may wait longer.
@@ -84,10 +85,12 @@ fn merges(bench: &Bench, server: &Server, count: usize) -> anyhow::Result<Vec<Ob
         build(bench, &server.target, first + size, size)?;
         let bridge = Same::known(&server.target, bench.settings.seed, first, first + size);
         first += 2 * size;
-        let quiet = load(bench, server, &mut crowd, RUN)?;
+        let quiet = load(bench, server, &mut crowd, None)?;
         let (during, merge) = std::thread::scope(|scope| {
-            let asking = scope.spawn(|| ask(bench, server, &bridge));
-            let during = load(bench, server, &mut crowd, RUN);
+            let (started, starts) = channel();
+            let bridge = &bridge;
+            let asking = scope.spawn(move || ask(bench, server, bridge, &starts));
+            let during = load(bench, server, &mut crowd, Some(started));
             let merge = asking.join().map_err(|_| anyhow!("the merge's thread panicked"))?;
             Ok::<_, anyhow::Error>((during?, merge?))
         })?;
@@ -96,16 +99,38 @@ fn merges(bench: &Bench, server: &Server, count: usize) -> anyhow::Result<Vec<Ob
     Ok(observed)
 }
 
-fn load(bench: &Bench, server: &Server, crowd: &mut Crowd, duration: Duration) -> anyhow::Result<Outcome> {
+/// Requests that tell when the first of them is sent: connecting takes its time.
+struct Announced<'crowd> {
+    requests: Singles<'crowd>,
+    started: Option<Sender<()>>,
+}
+
+impl Requests for Announced<'_> {
+    fn write(&mut self, buffer: &mut Vec<u8>) -> Option<Sent> {
+        if let Some(started) = self.started.take() {
+            // Whoever wanted to know may have failed.
+            let _ = started.send(());
+        }
+        self.requests.write(buffer)
+    }
+}
+
+fn load(
+    bench: &Bench,
+    server: &Server,
+    crowd: &mut Crowd,
+    started: Option<Sender<()>>,
+) -> anyhow::Result<Outcome> {
     let generator = Generator::new(&server.target, CONNECTIONS, &bench.interrupt);
-    let mut requests = Singles::new(&server.target, crowd, Choice::Mix);
-    let outcome = generator.run(&mut requests, Pace::Open { per_second: REQUESTS_PER_SECOND }, duration)?;
+    let mut requests = Announced { requests: Singles::new(&server.target, crowd, Choice::Mix), started };
+    let outcome = generator.run(&mut requests, Pace::Open { per_second: REQUESTS_PER_SECOND }, RUN)?;
     outcome.must_be_right()?;
     Ok(outcome)
 }
 
 /// Asks for the merge when the load has run for a while; how long its answer took.
-fn ask(bench: &Bench, server: &Server, bridge: &Same) -> anyhow::Result<Duration> {
+fn ask(bench: &Bench, server: &Server, bridge: &Same, starts: &Receiver<()>) -> anyhow::Result<Duration> {
+    starts.recv().context("the load did not start")?;
     bench.interrupt.pause(BEFORE_MERGE)?;
     let begin = Instant::now();
     let answer = server.target.ask(bridge.bytes(), MERGE_LIMIT).context("the merge got no answer")?;

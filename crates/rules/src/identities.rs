@@ -80,6 +80,13 @@ struct Member {
 }
 
 impl Members {
+    /// Makes room for so many more contacts at once, with two identifiers each: of very many, growing by and by costs more than
+    /// all else that is done with them.
+    pub fn reserve(&mut self, contacts: usize) {
+        self.members.reserve(contacts);
+        self.identifiers.reserve(contacts.saturating_mul(2));
+    }
+
     /// Adds a contact, and the identifiers that it brought to its identity.
     pub fn add(
         &mut self,
@@ -105,10 +112,12 @@ impl Members {
         if self.members.is_sorted_by_key(|member| member.age) {
             return (self.members.iter().map(|member| member.age.1).collect(), self.identifiers);
         }
-        let mut sorted: Vec<_> = self.iter().collect();
+        let mut sorted = Vec::with_capacity(self.members.len());
+        sorted.extend(self.iter());
         // Stable and quick on what it is: a few runs that are each in order.
         sorted.sort_by_key(|(created_at, id, _)| (*created_at, *id));
-        let identifiers = sorted.iter().flat_map(|(_, _, brought)| brought.iter().cloned()).collect();
+        let mut identifiers = Vec::with_capacity(self.identifiers.len());
+        sorted.iter().for_each(|(_, _, brought)| identifiers.extend_from_slice(brought));
         (sorted.into_iter().map(|(_, id, _)| id).collect(), identifiers)
     }
 }

@@ -312,6 +312,7 @@ impl Identities for IdentityIndex {
     }
 
     fn members(&self, primary: ContactId, members: &mut Members) {
+        members.reserve(self.size(primary));
         for place in self.contacts.identity(self.told(primary)) {
             let borne = self.contacts.borne(place);
             let owned = borne.filter(|value| self.values.owner(*value) == Some(place));

@@ -111,6 +111,7 @@ impl Identities for Neighbourhood {
     }
 
     fn members(&self, primary: ContactId, members: &mut Members) {
+        members.reserve(self.identities[&primary].len());
         let mut seen = HashSet::new();
         for (created_at, id) in &self.identities[&primary] {
             let borne = &self.contacts[id].identifiers;

@@ -264,6 +264,7 @@ impl Identities for Register {
     }
 
     fn members(&self, primary: ContactId, members: &mut Members) {
+        members.reserve(self.size(primary));
         for (created_at, id) in &self.live[&primary] {
             let borne = self.contacts[id].identifiers.iter();
             members.add(*created_at, *id, borne.filter(|value| self.owners.get(*value) == Some(id)).cloned());

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use metrics::Gauge;
 use rusqlite::{Connection, TransactionBehavior, params};
-use selfsame_rules::{ContactId, Event, Head, IdentityIndex, Outcome, Plan, Sequence};
+use selfsame_rules::{Event, Head, IdentityIndex, Outcome, Plan, Sequence};
 use selfsame_store::{
     AccessChange, AccessDecision, AccessEffect, Carried, Changes, Corrected, CorrectionDecision, Decided,
     Decision, ErasedTexts, Once, Recall, StoreError, WorkspaceKey,
@@ -27,7 +27,7 @@ use crate::indexes::Indexes;
 use crate::job::Job;
 use crate::load::{Loaded, Standing, load, standing, workspaces};
 use crate::metrics::moves_waiting;
-use crate::moves::{Move, Moves};
+use crate::moves::{LastCommit, Move, Moves};
 use crate::recall::recall;
 use crate::scrub::{Debt, Owed, mark, pack};
 
@@ -39,6 +39,7 @@ pub(crate) struct Writer {
     indexes: Arc<Indexes>,
     /// What merges have yet to move.
     moves: BTreeMap<WorkspaceKey, Moves>,
+    last_commit: LastCommit,
     moves_told: Gauge,
     checkpoints: Checkpoints,
     /// A workspace whose index may not be what is stored: a commit's outcome is unknown, or a fault of ours struck.
@@ -72,6 +73,7 @@ impl Writer {
             connection,
             indexes,
             moves,
+            last_commit: LastCommit::default(),
             moves_told: moves_waiting(),
             checkpoints,
             doubtful: None,
@@ -199,11 +201,12 @@ impl Writer {
         append(&transaction, workspace, &plan.events).map_err(store_error)?;
         insert_contacts(&transaction, workspace, &changes).map_err(store_error)?;
         note(&transaction, workspace, &changes).map_err(store_error)?;
-        let (written, linked) =
-            moves.write(&transaction, workspace, &new_moves, last.sequence).map_err(store_error)?;
+        let (written, linked) = moves
+            .write(&transaction, workspace, &new_moves, last.sequence, self.last_commit)
+            .map_err(store_error)?;
         let to = Advance { last, last_contact: changes.last_contact(), linked, counts: changes.counts() };
         advance(&transaction, workspace, &to).map_err(store_error)?;
-        transaction.commit().map_err(|error| {
+        self.last_commit.commit(transaction).map_err(|error| {
             self.doubtful = Some(workspace);
             commit_error(error)
         })?;
@@ -326,7 +329,7 @@ impl Writer {
     fn move_rows(&mut self) -> Moved {
         let waiting = self.moves.iter_mut().find(|(_, moves)| !moves.is_empty());
         let Some((workspace, moves)) = waiting else { return Moved::Some };
-        let moved = move_rows(&mut self.connection, *workspace, moves);
+        let moved = move_rows(&mut self.connection, *workspace, moves, &mut self.last_commit);
         self.after_commit();
         match moved {
             Ok(()) => Moved::Some,
@@ -373,25 +376,29 @@ impl Writer {
 /// The stored rows that the plan's merges move: each former primary and all that link to it.
 fn moves_of(changes: &Changes, index: &IdentityIndex, plan: &Plan) -> Vec<Move> {
     let Some(first) = plan.events.first() else { return Vec::new() };
-    let of_one = |(former, (survivor, at)): (&ContactId, &(ContactId, _))| {
+    let count = changes.moved.keys().map(|former| index.followers(*former).count()).sum();
+    // All at once: growing by and by costs more than the moves.
+    let mut moves = Vec::with_capacity(count);
+    for (former, (survivor, at)) in &changes.moved {
         let (survivor, at, sequence) = (*survivor, *at, first.sequence);
-        index.followers(*former).map(move |id| Move { id, survivor, at, sequence }).collect::<Vec<_>>()
-    };
-    changes.moved.iter().flat_map(of_one).collect()
+        moves.extend(index.followers(*former).map(|id| Move { id, survivor, at, sequence }));
+    }
+    moves
 }
 
 fn move_rows(
     connection: &mut Connection,
     workspace: WorkspaceKey,
     moves: &mut Moves,
+    last_commit: &mut LastCommit,
 ) -> Result<(), StoreError> {
     let transaction =
         connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(store_error)?;
     let Standing { head, .. } = standing(&transaction, workspace)?;
     let (written, Sequence(linked)) =
-        moves.write(&transaction, workspace, &[], head.last_sequence).map_err(store_error)?;
+        moves.write(&transaction, workspace, &[], head.last_sequence, *last_commit).map_err(store_error)?;
     transaction.execute(ADVANCE_LINKS, params![workspace.0, linked]).map_err(store_error)?;
-    transaction.commit().map_err(commit_error)?;
+    last_commit.commit(transaction).map_err(commit_error)?;
     moves.forget(written);
     Ok(())
 }
