@@ -141,6 +141,24 @@ fn an_empty_variable_does_not_hide_what_dotenv_says() {
     assert!(folder.path().join("from-dotenv.db").exists(), "what `.env` says counts");
 }
 
+/// They asked another database than the server in the same folder.
+#[test]
+fn commands_below_commands_take_what_dotenv_says() {
+    let folder = folder();
+    write(folder.path().join(".env"), "DATABASE_URL=sqlite:from-dotenv.db\n").unwrap();
+    for arguments in [["policy", "show"], ["keys", "list"], ["workspaces", "list"]] {
+        let output = run(folder.path(), &arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(0),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    let exists = ["from-dotenv.db", "selfsame.db"].map(|name| folder.path().join(name).exists());
+    assert_eq!(exists, [true, false], "what `.env` says counts");
+}
+
 /// Starts a server that must refuse, with exit code 2 and exactly that error; `.env` and the TOML file hold the
 /// texts.
 fn check_refused(arguments: &[&str], dotenv: &str, toml: &str, want: &str) {

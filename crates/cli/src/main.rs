@@ -192,9 +192,13 @@ fn parse_arguments(dotenv: &HashMap<String, String>) -> Arguments {
             None => argument,
         }
     };
-    let command =
-        Arguments::command().mut_args(settle).mut_subcommands(|subcommand| subcommand.mut_args(settle));
+    let command = with_arguments(Arguments::command(), &settle);
     Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+/// The command with each argument of its own, and of the commands below it, changed so.
+fn with_arguments(command: clap::Command, settle: &impl Fn(Arg) -> Arg) -> clap::Command {
+    command.mut_args(settle).mut_subcommands(|below| with_arguments(below, settle))
 }
 
 /// Talks to a person, on standard error. Where that can't be written, there is nobody to tell so.
