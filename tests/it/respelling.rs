@@ -100,6 +100,10 @@ async fn refolded(home: Home) -> (Shop, Value) {
     );
     assert_eq!(shop.saw(&[("email", "cleo@spelling.example"), ("phone", "1")]).await["outcome"], "created");
 
+    for path in ["/v1/policy", "/v1/policy?refold=true"] {
+        let (status, refused) = shop.ask("PUT", path, &json!({ "defaultRegion": "UK" })).await;
+        assert_eq!((status, &refused["code"]), (400, &json!("invalid_policy")), "{refused}");
+    }
     let (status, refused) = shop.ask("PUT", "/v1/policy", &british()).await;
     assert_eq!((status, &refused["code"]), (409, &json!("spelt_otherwise")), "{refused}");
     std::fs::write(shop.home.path().join("policy.json"), british().to_string()).unwrap();
@@ -142,6 +146,8 @@ async fn tell(home: Home) -> Shop {
     let why = shop.get("/v1/identities/1/why?other=3").await;
     assert_eq!(why["steps"][0]["sequence"], refold["sequence"], "{why}");
     // As it was before, by whichever spelling; and what is held.
+    // By any spelling of today, whoever owned what it was spelt as then.
+    assert_eq!(contacts(&shop.get(&by_phone(SENT[0], "&at=1")).await), [1]);
     let then = shop.get(&by_phone(SENT[1], "&at=4")).await;
     assert_eq!(contacts(&then), [2, 3], "{then}");
     let then = shop.get("/v1/identities/1?at=4").await;

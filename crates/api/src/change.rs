@@ -296,7 +296,9 @@ pub(crate) fn describe_idempotency_keys(description: &mut Value) {
 fn key(headers: &HeaderMap) -> Result<Option<&str>, Problem> {
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().ok().filter(|text| (1..=KEY_BYTES_MAX).contains(&text.len()));
+    // What that takes for text may hold tabs.
+    let text = value.to_str().ok().filter(|text| !text.contains('\t'));
+    let text = text.filter(|text| (1..=KEY_BYTES_MAX).contains(&text.len()));
     text.filter(|_| values.next().is_none()).map(Some).ok_or_else(|| {
         let detail = format!(
             "`Idempotency-Key` may be sent once, with 1 to {KEY_BYTES_MAX} characters of ASCII: a new UUID for each request \

@@ -9,6 +9,11 @@ pub(crate) fn international(region: &str, digits: &str) -> Option<String> {
     Some(number.format().mode(Mode::E164).to_string())
 }
 
+/// Whether it is a region whose numbers are known.
+pub(crate) fn is_region(region: &str) -> bool {
+    region.parse::<country::Id>().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

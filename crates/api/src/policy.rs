@@ -46,6 +46,8 @@ pub(crate) struct PolicySetBody {
 pub(crate) struct RefoldingBody {
     /// Merges that the policy refuses.
     refused: Vec<RefoldedMergeBody>,
+    /// Observations of which it refuses something else than a merge: a value, or their contact's place.
+    refused_otherwise: Vec<RefoldedMergeBody>,
     /// Merges that were refused, and that it allows.
     allowed: Vec<RefoldedMergeBody>,
     /// Merges by hand that it forbids: their events.
@@ -54,7 +56,7 @@ pub(crate) struct RefoldingBody {
     respelt_contacts: Vec<i64>,
 }
 
-/// A merge that a refold decides otherwise.
+/// A merge, or another observation, that a refold decides otherwise.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RefoldedMerge)]
@@ -166,9 +168,13 @@ fn refolding_body(refolding: &Refolding) -> RefoldingBody {
     let mut respelt: Vec<ContactId> = respelt.iter().filter_map(|one| one.contact).collect();
     respelt.sort_unstable();
     let refused = refolding.refused.iter();
+    let otherwise = refolding.refused_otherwise.iter();
     let allowed = refolding.allowed.iter();
     RefoldingBody {
         refused: refused.map(|(sequence, rule, contacts)| merge(sequence, Some(rule), contacts)).collect(),
+        refused_otherwise: otherwise
+            .map(|(sequence, rule, contacts)| merge(sequence, Some(rule), contacts))
+            .collect(),
         allowed: allowed.map(|(sequence, contacts)| merge(sequence, None, contacts)).collect(),
         joins_forbidden: refolding.joins_forbidden.iter().map(|sequence| sequence.0).collect(),
         respelt_contacts: ids(&respelt),

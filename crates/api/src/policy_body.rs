@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 
+use crate::international::is_region;
 use crate::problem::Problem;
 
 /// What links in a workspace and what doesn't. What is left out is as in the default policy, under which everything links.
@@ -94,7 +95,13 @@ impl PolicyBody {
             exact_email: self.exact_email,
             default_region: self.default_region,
         };
-        Policy::read(&document)
-            .map_err(|why| Problem::bad_request("invalid_policy", format!("The policy can't hold: {why}.")))
+        let invalid = |why| Problem::bad_request("invalid_policy", format!("The policy can't hold: {why}."));
+        let policy = Policy::read(&document).map_err(|why| invalid(why.to_string()))?;
+        match &document.default_region {
+            Some(region) if !is_region(region) => Err(invalid(format!(
+                "no region is called {region}; ISO 3166-1 has them, Great Britain's is GB"
+            ))),
+            _ => Ok(policy),
+        }
     }
 }

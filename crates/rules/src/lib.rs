@@ -68,7 +68,7 @@ pub use observation::{InvalidObservation, Observation, Origin, SeenIdentifier};
 pub use phone::{InvalidPhone, Phone};
 pub use policy::{EmailSpelling, InvalidPattern, InvalidPolicy, Pattern, Policy, PolicyDocument};
 pub use register::{Register, RegisterRow};
-pub use scope::scope;
+pub use scope::{scope, within};
 pub use spelling::{International, Spelling};
 pub use spelt::Spelt;
 pub use timestamp::Timestamp;

@@ -110,8 +110,18 @@ pub fn scope(log: &[Event], contacts: impl IntoIterator<Item = ContactId>) -> Ve
 }
 
 /// The event as a part of a log has it, `register` being the contacts that the part is about: of a refold, which concerns
-/// the whole workspace, what it says of those.
-pub(crate) fn within<'event>(event: &'event Event, register: &Register) -> Cow<'event, Event> {
+/// the whole workspace, what it says of those, and what it says of observations without a row.
+///
+/// ```
+/// use selfsame_rules::{Actor, Asked, Head, Policy, PolicyDocument, Register, Timestamp, govern, within};
+///
+/// let asked = Asked { by: Actor::named("example"), reason: None, clock: Timestamp::from_milliseconds(1) };
+/// let nobody = Register::new(Head::EMPTY);
+/// let document = PolicyDocument { contacts_max: Some(50), ..PolicyDocument::default() };
+/// let event = govern(&nobody, Policy::read(&document).unwrap(), &asked).unwrap().unwrap();
+/// assert_eq!(*within(&event, &nobody), event, "it concerns nobody in particular");
+/// ```
+pub fn within<'event>(event: &'event Event, register: &Register) -> Cow<'event, Event> {
     let Outcome::Refolded { policy, contacts, respelt, correction } = &event.outcome else {
         return Cow::Borrowed(event);
     };

@@ -2,7 +2,7 @@
 
 use selfsame_rules::{
     Actor, ContactId, Event, Identifier, Identities, Incoherent, Link, Moment, Observation, Outcome, Policy,
-    Register, SeenIdentifier, Sequence, Spelt, Timestamp, as_of, why,
+    Register, SeenIdentifier, Sequence, Spelt, Timestamp, as_of, why, within,
 };
 use selfsame_store::{PageAsked, PageOf, PersonPage, Recall, Recalled, StoreError};
 
@@ -98,7 +98,11 @@ impl Engine {
         };
         let asked = PageAsked { whom: meant, after, most };
         let page = match at {
-            Some(_) => PersonPage::of(&self.person(whom, at).await?.register, &asked),
+            Some(_) => {
+                // Found by what they are called now, and shown as they were.
+                let Person { primary, register } = self.person(whom, at).await?;
+                PersonPage::of(&register, &PageAsked { whom: PageOf::Contact(primary), ..asked })
+            }
             None => self.store().page(self.workspace(), asked).await?,
         };
         match (page, whom) {
@@ -132,12 +136,13 @@ impl Engine {
             !event.governs() || event.contacts().iter().any(|contact| register.contact(*contact).is_some())
         };
         let mut events: Vec<Event> = events.into_iter().filter(theirs).collect();
-        for event in &mut events {
-            // Of the whole workspace it tells values: here, those of nobody else.
-            if let Outcome::Refolded { contacts, respelt, .. } = &mut event.outcome {
-                let is_there = |contact| register.contact(contact).is_some();
-                contacts.retain(|new| is_there(new.id));
-                respelt.retain(|one| one.contact.is_some_and(is_there));
+        for event in events.iter_mut().filter(|event| matches!(event.outcome, Outcome::Refolded { .. })) {
+            *event = within(event, &register).into_owned();
+            if let Outcome::Refolded { respelt, correction, .. } = &mut event.outcome {
+                let is_there = |contact: &ContactId| register.contact(*contact).is_some();
+                // What has no row may be somebody else's.
+                respelt.retain(|one| one.contact.as_ref().is_some_and(is_there));
+                correction.primaries.retain(is_there);
             }
         }
         Ok(events)

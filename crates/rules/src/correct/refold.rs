@@ -18,6 +18,9 @@ pub struct Refolding {
     /// Merges of the log that the policy refuses: the event, the first rule that it breaks, and the contacts that stand
     /// for the identities concerned.
     pub refused: Vec<(Sequence, Rule, Vec<ContactId>)>,
+    /// Observations of which the policy refuses something else than a merge, a value or their contact's place: the event, the first
+    /// rule that it breaks, the contact that stands for the identity concerned, and that of the observation.
+    pub refused_otherwise: Vec<(Sequence, Rule, Vec<ContactId>)>,
     /// Merges that were refused when they were observed, and that the policy allows: the event, and the contacts that
     /// stand for the identities.
     pub allowed: Vec<(Sequence, Vec<ContactId>)>,
@@ -92,6 +95,7 @@ pub fn refold(
     Ok(Refolding {
         event: event_of(head, asked, outcome),
         refused: refused(&replay, log),
+        refused_otherwise: refused_otherwise(&replay, log),
         allowed: allowed(&replay, log),
         joins_forbidden: replay.forbidden,
     })
@@ -194,6 +198,24 @@ fn refused(replay: &Replay, log: &[Event]) -> Vec<(Sequence, Rule, Vec<ContactId
     let found =
         merges.filter_map(|event| replay.refused.get(&event.sequence).map(|found| (event.sequence, found)));
     found.map(|(sequence, (rule, concerned))| (sequence, rule.clone(), concerned.clone())).collect()
+}
+
+/// Observations of the log of which nothing was refused, and of which the replay refused something else than a merge.
+fn refused_otherwise(replay: &Replay, log: &[Event]) -> Vec<(Sequence, Rule, Vec<ContactId>)> {
+    let mut found = Vec::new();
+    for event in log.iter().filter(|event| !replay.undone.contains_key(&event.sequence)) {
+        let made = matches!(event.outcome, Outcome::Created { .. } | Outcome::Attached { .. });
+        // One that is refused as a merge is told as that.
+        let merged =
+            matches!(event.outcome, Outcome::Merged { .. }) && replay.joined.contains_key(&event.sequence);
+        let refused = replay.refused.get(&event.sequence).filter(|_| made || merged);
+        let Some((rule, concerned)) = refused else { continue };
+        let mut contacts = concerned.clone();
+        contacts.extend(event.outcome.contact().map(|contact| contact.id));
+        contacts.dedup();
+        found.push((event.sequence, rule.clone(), contacts));
+    }
+    found
 }
 
 /// Refusals of the log that the replay merged.

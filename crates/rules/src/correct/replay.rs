@@ -203,7 +203,9 @@ impl Replay {
             }
             (None, _) => return Ok(()),
         };
-        if home.is_some_and(|home| register.is_apart_from(id, home)) {
+        let most = register.policy().unwrap_or(&default).contacts_max();
+        let is_full = |home| most.is_some_and(|most| register.size(home) >= most);
+        if home.is_some_and(|home| register.is_apart_from(id, home) || is_full(home)) {
             return place_alone(register, id, evidence, created_at);
         }
         register.insert_contact(new_row(id, home, evidence, created_at))?;

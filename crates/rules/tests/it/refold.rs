@@ -225,3 +225,26 @@ fn a_refold_after_corrections_is_what_its_preview_told_and_joins_nothing_that_is
     }
     assert!(moved > 500);
 }
+
+/// What a user saw: contacts over the limit stayed where they were and owned nothing, and nothing was told of it.
+#[test]
+fn a_contact_that_finds_its_person_full_stands_alone_and_is_told() {
+    let mut world = World::new(ModelPolicy::default());
+    let email = |name: &str| ("email", format!("{name}@b.c"), false);
+    let phone = ("phone", "111".to_owned(), false);
+    for (at, name) in ["ada", "bob", "cleo"].into_iter().enumerate() {
+        world.observe(&[email(name), phone.clone()], i64::try_from(at).unwrap()).unwrap();
+    }
+    let rules = ModelPolicy { contacts_max: Some(1), ..ModelPolicy::default() };
+    let refolding = refold(&world.register, &world.log, policy(&rules), |_, _| None, &asked(9)).unwrap();
+    let told: Vec<_> = refolding.refused_otherwise.iter().map(|(sequence, ..)| sequence.0).collect();
+    assert_eq!((refolding.refused.len(), told), (0, vec![2, 3]));
+    world.take(&refolding.event);
+    world.folds().unwrap();
+    let value = |kind: &str, text: &str| (kind.to_owned(), text.to_owned());
+    let alone = |name: &str| BTreeSet::from([value("email", &format!("{name}@b.c"))]);
+    let mut of_ada = alone("ada");
+    of_ada.insert(value("phone", "111"));
+    assert_eq!(owned(&world.register), BTreeSet::from([of_ada, alone("bob"), alone("cleo")]));
+    assert_eq!(world.register.primaries().count(), 3);
+}
