@@ -153,11 +153,20 @@ async fn a_server_that_cuts_idle_connections_is_no_fault() {
     // From its first connection for requests on.
     shop.home.cluster().execute("postgres", "ALTER ROLE shop SET idle_session_timeout = '2ms'").await;
     let mut crowd = shop.crowd(3, 0..300);
-    crowd.answers(answers).await;
+    let cut = |shop: &mut Shop| {
+        shop.home.cluster().log().matches("terminating connection due to idle-session timeout").count()
+    };
+    // A quick machine leaves a connection idle for so long only now and then.
+    for _ in 0..20 {
+        crowd.answers(answers).await;
+        if cut(&mut shop) > 10 {
+            break;
+        }
+    }
     let told = crowd.end().await;
     shop.home.cluster().execute("postgres", "ALTER ROLE shop RESET idle_session_timeout").await;
     assert_eq!((told.tally.refused, told.tally.broken), (0, 0), "{:?}", told.tally.codes);
-    let cut = shop.home.cluster().log().matches("terminating connection due to idle-session timeout").count();
+    let cut = cut(&mut shop);
     assert!(cut > 10, "only {cut} connections were cut");
     shop.assert_all_is_well(&told).await;
 }
