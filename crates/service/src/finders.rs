@@ -6,7 +6,6 @@
 use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
-use std::mem::Discriminant;
 
 use selfsame_rules::{Event, Outcome, SeenIdentifier, Sequence, Spelt};
 use selfsame_store::{EvidenceDigest, Finder};
@@ -14,7 +13,8 @@ use selfsame_store::{EvidenceDigest, Finder};
 /// What the log says of events less what is stored of them: nothing is left where the two are the same.
 #[derive(Debug, Default)]
 pub(crate) struct Finders {
-    sums: HashMap<(Discriminant<Finder>, Sequence), (&'static str, u64)>,
+    /// By the event, and by what it is found.
+    sums: HashMap<(Sequence, &'static str), u64>,
     /// What was refused, as it is spelt now.
     refused: HashMap<Sequence, Vec<SeenIdentifier>>,
 }
@@ -58,15 +58,14 @@ impl Finders {
         for (event, evidence) in std::mem::take(&mut self.refused) {
             self.add(&Finder::Refused(EvidenceDigest::of(&evidence), event));
         }
-        let left = self.sums.iter().filter(|(_, (_, sum))| *sum != 0);
-        let mut left: Vec<_> = left.map(|((_, event), (what, _))| (*event, *what)).collect();
+        let left = self.sums.iter().filter(|(_, sum)| **sum != 0);
+        let mut left: Vec<_> = left.map(|(found, _)| *found).collect();
         left.sort_unstable();
         left
     }
 
     fn sum(&mut self, finder: &Finder) -> &mut u64 {
-        let place = (std::mem::discriminant(finder), finder.event());
-        &mut self.sums.entry(place).or_insert_with(|| (what(finder), 0)).1
+        self.sums.entry((finder.event(), what(finder))).or_default()
     }
 }
 

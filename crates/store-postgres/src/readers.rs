@@ -110,8 +110,7 @@ impl Readers {
         workspace: WorkspaceKey,
         recall: Recall,
     ) -> Result<Recalled, StoreError> {
-        let alone = || recall_alone(&self.way.pool, workspace, recall.clone());
-        self.way.repeated(alone).await
+        self.way.recall(workspace, recall).await
     }
 
     /// The same for whoever asks about the past, which may take its time.
@@ -120,8 +119,7 @@ impl Readers {
         workspace: WorkspaceKey,
         recall: Recall,
     ) -> Result<Recalled, StoreError> {
-        let alone = || recall_alone(&self.way.pool, workspace, recall.clone());
-        self.way.patient().repeated(alone).await
+        self.way.patient().recall(workspace, recall).await
     }
 
     /// The page that is asked for, from a transaction of its own.
@@ -203,6 +201,10 @@ async fn answer_all(way: &Way, lookups: Vec<Lookup>) {
 }
 
 impl Way {
+    async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {
+        self.repeated(|| recall_alone(&self.pool, workspace, recall.clone())).await
+    }
+
     fn patient(&self) -> Self {
         Self { limits: self.limits.patient(), ..self.clone() }
     }

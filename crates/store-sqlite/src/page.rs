@@ -41,7 +41,7 @@ fn known_page(
     last: Sequence,
     asked: &PageAsked,
 ) -> Result<Option<PersonPage>, StoreError> {
-    let Some((count, mut ids)) = known.page(primary, asked.after, asked.most + 1, last) else {
+    let Some((count, mut ids)) = known.page(primary, asked.after, asked.most.saturating_add(1), last) else {
         return Ok(None);
     };
     let more = ids.len() > asked.most;

@@ -7,7 +7,8 @@ use crate::random::Random;
 use crate::undo::seen_in;
 use crate::world::{World, asked, contact, policy};
 use selfsame_rules::{
-    ContactId, Event, Moment, Outcome, Register, Sequence, as_of, delete, join, refold, split, undo, why,
+    ContactId, Event, Identities, Moment, Outcome, Register, Sequence, as_of, delete, join, refold, split,
+    undo, why,
 };
 
 pub(crate) type Owned = BTreeSet<BTreeSet<(String, String)>>;
@@ -247,4 +248,32 @@ fn a_contact_that_finds_its_person_full_stands_alone_and_is_told() {
     of_ada.insert(value("phone", "111"));
     assert_eq!(owned(&world.register), BTreeSet::from([of_ada, alone("bob"), alone("cleo")]));
     assert_eq!(world.register.primaries().count(), 3);
+}
+
+#[test]
+fn nobody_holds_more_contacts_than_the_policy_of_a_refold_allows() {
+    let mut parted = 0;
+    for seed in 0..1_000 {
+        let mut random = Random::new(seed);
+        let mut world = World::new(ModelPolicy::default());
+        for at in 0..20 {
+            world.observe(&random.seen(5), at).unwrap();
+        }
+        let most = 1 + random.below(3);
+        let rules = ModelPolicy { contacts_max: Some(most), ..random.policy() };
+        let refolding = refold(&world.register, &world.log, policy(&rules), |_, _| None, &asked(30)).unwrap();
+        parted += usize::from(!refolding.refused_otherwise.is_empty());
+        world.take(&refolding.event);
+        world.folds().unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+        for primary in world.register.primaries() {
+            assert!(world.register.size(primary) <= most, "seed {seed}: contact {primary}");
+        }
+        let again = refold(&world.register, &world.log, policy(&rules), |_, _| None, &asked(31)).unwrap();
+        let Outcome::Refolded { contacts, correction, .. } = &again.event.outcome else {
+            panic!("{again:?}")
+        };
+        let same = contacts.is_empty() && correction.moves.is_empty();
+        assert!(same, "seed {seed}: a refold changes its own outcome");
+    }
+    assert!(parted > 500, "{parted}");
 }
