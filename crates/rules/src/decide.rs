@@ -23,6 +23,9 @@ pub struct Plan {
 pub struct Answer {
     /// The customer that it belongs to; `None` if nothing of it could link under the policy, and nothing was stored.
     pub identity: Option<IdentityView>,
+    /// The primary of that customer, where it has more contacts than were to be shown; `identity` is `None` then, and a
+    /// [`crate::GradualView`] shows it.
+    pub larger: Option<ContactId>,
     /// The event that it caused, or the earlier one that recorded its refusal.
     pub event: Option<Sequence>,
     /// The first rule that kept it from joining identities, or from giving one all that it brought.
@@ -52,6 +55,30 @@ pub struct Answer {
 ///
 /// Source: SEMANTICS, "identify(observation)".
 pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clock: Timestamp) -> Plan {
+    decide_showing(identities, batch, clock, usize::MAX)
+}
+
+/// [`decide`], where answers show no customer of more contacts than `shown_max`: the view of very many takes far longer than all
+/// else, and whoever decides makes others wait.
+///
+/// ```
+/// use selfsame_rules::{
+///     Actor, Head, IdentifierKind, Neighbourhood, Observation, SeenIdentifier, Timestamp, decide_showing,
+/// };
+///
+/// let email = SeenIdentifier::parse(&IdentifierKind::Email, "doc@hill.edu").unwrap();
+/// let seen = Observation::new(Actor::named("example"), email).unwrap();
+/// let nobody = Neighbourhood::new(Head::EMPTY, [], []).unwrap();
+/// let plan = decide_showing(&nobody, &[seen], Timestamp::from_milliseconds(1), 0);
+/// assert_eq!((plan.events.len(), plan.answers[0].larger.is_some()), (1, true));
+/// assert_eq!(plan.answers[0].identity, None);
+/// ```
+pub fn decide_showing<I: Identities + ?Sized>(
+    identities: &I,
+    batch: &[Observation],
+    clock: Timestamp,
+    shown_max: usize,
+) -> Plan {
     let mut draft = Draft::over(identities);
     let mut plan = Plan { events: Vec::new(), answers: Vec::with_capacity(batch.len()) };
     for observation in batch {
@@ -63,7 +90,7 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
             draft.follow(&event);
             plan.events.push(event);
         }
-        plan.answers.push(belonging.answer(&draft, sequence));
+        plan.answers.push(belonging.answer(&draft, sequence, shown_max));
     }
     plan
 }
@@ -82,6 +109,15 @@ pub fn decide<I: Identities + ?Sized>(identities: &I, batch: &[Observation], clo
 /// assert_eq!(recognise(&Neighbourhood::new(Head::EMPTY, [], []).unwrap(), &[seen]), None);
 /// ```
 pub fn recognise<I: Identities + ?Sized>(identities: &I, batch: &[Observation]) -> Option<Vec<Answer>> {
+    recognise_showing(identities, batch, usize::MAX)
+}
+
+/// [`recognise`], where answers show no customer of more contacts than `shown_max`, as [`decide_showing`] does.
+pub fn recognise_showing<I: Identities + ?Sized>(
+    identities: &I,
+    batch: &[Observation],
+    shown_max: usize,
+) -> Option<Vec<Answer>> {
     let decide_one =
         |observation: &Observation| decide_one(identities, &observation.as_spelt_by(identities.policy()));
     let unchanged = |observation| match decide_one(observation) {
@@ -90,7 +126,7 @@ pub fn recognise<I: Identities + ?Sized>(identities: &I, batch: &[Observation]) 
     };
     // Views are large, and all for nothing if the last of the batch is new.
     let belongings = batch.iter().map(unchanged).collect::<Option<Vec<Belonging>>>()?;
-    Some(belongings.into_iter().map(|belonging| belonging.answer(identities, None)).collect())
+    Some(belongings.into_iter().map(|belonging| belonging.answer(identities, None, shown_max)).collect())
 }
 
 /// How many contacts the answers to a batch hold together, those left out that it adds itself: whoever answers whole
@@ -169,14 +205,24 @@ impl Belonging {
     }
 
     /// The answer, `event` being what the observation caused.
-    fn answer<I: Identities + ?Sized>(self, identities: &I, event: Option<Sequence>) -> Answer {
-        let identity = self.primary.map(|primary| IdentityView::of(identities, primary));
-        match self.refused.map(|refusal| *refusal) {
-            None => Answer { identity, event, refused: None },
-            Some(Refusal { rule, recorded }) => {
-                Answer { identity, event: event.or(recorded), refused: Some(rule) }
+    fn answer<I: Identities + ?Sized>(
+        self,
+        identities: &I,
+        event: Option<Sequence>,
+        shown_max: usize,
+    ) -> Answer {
+        let (shown, larger) = match self.primary {
+            Some(primary) if shown_max < usize::MAX && identities.is_larger(primary, shown_max) => {
+                (None, Some(primary))
             }
-        }
+            primary => (primary, None),
+        };
+        let identity = shown.map(|primary| IdentityView::of(identities, primary));
+        let (event, refused) = match self.refused.map(|refusal| *refusal) {
+            None => (event, None),
+            Some(Refusal { rule, recorded }) => (event.or(recorded), Some(rule)),
+        };
+        Answer { identity, larger, event, refused }
     }
 }
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    ContactId, Event, Head, Identifier, IdentifierKind, Policy, RecordedRefusal, SeenIdentifier, Timestamp,
+    ContactId, Event, Head, Identifier, IdentifierKind, Policy, RecordedRefusal, SeenIdentifier, Sequence,
+    Timestamp,
 };
 
 /// Identities that a decision can look at: at least every one that owns an identifier of the batch, whole.
@@ -23,8 +24,36 @@ pub trait Identities {
     /// When a primary was made.
     fn created_at(&self, primary: ContactId) -> Timestamp;
 
+    /// Whether the primary's identity has more contacts than that.
+    fn is_larger(&self, primary: ContactId, than: usize) -> bool {
+        self.size(primary) > than
+    }
+
     /// Adds the contacts of the primary's identity, oldest first, to `members`.
     fn members(&self, primary: ContactId, members: &mut Members);
+
+    /// Adds at most so many contacts of the primary's identity, oldest first: those after `after`, or the oldest. Where there is
+    /// nothing to gain by parts, all at once.
+    fn some_members(
+        &self,
+        primary: ContactId,
+        _after: Option<ContactId>,
+        _most: usize,
+        members: &mut Members,
+    ) -> Part {
+        self.members(primary, members);
+        Part::Last
+    }
+
+    /// The primary of the identity that a contact is in now; `None` if that has no live one.
+    fn identity_of(&self, contact: ContactId) -> Option<ContactId> {
+        Some(contact)
+    }
+
+    /// The last event that changed identities otherwise than observations do, so that contacts may have left them; or any later one.
+    fn corrected(&self) -> Sequence {
+        self.head().last_sequence
+    }
 
     /// Whether a contact of the primary's identity bears the identifier, whoever owns it.
     fn bears(&self, primary: ContactId, identifier: &Identifier) -> bool;
@@ -53,6 +82,17 @@ pub trait Identities {
     fn refusals(&self, _evidence: &[SeenIdentifier]) -> Vec<RecordedRefusal> {
         Vec::new()
     }
+}
+
+/// What came of asking for some contacts of an identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// There are more.
+    More,
+    /// These were the youngest.
+    Last,
+    /// The primary is none any more, or the contact is no longer with it.
+    Gone,
 }
 
 /// The contacts of an identity, each with the identifiers that no older one brought.
@@ -96,6 +136,21 @@ impl Members {
     ) {
         self.identifiers.extend(brought);
         self.members.push(Member { age: (created_at, id), end: self.identifiers.len() });
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.members.is_empty()
+    }
+
+    /// The contact that was added last.
+    pub(crate) fn last(&self) -> Option<ContactId> {
+        self.members.last().map(|member| member.age.1)
     }
 
     /// Each contact: when it was made, its number, and the identifiers that it brought.

@@ -3,6 +3,7 @@
 
 mod contacts;
 mod correct;
+mod look;
 mod reconcile;
 mod values;
 
@@ -14,8 +15,8 @@ use values::{Hash, ValueRef, Values};
 use crate::apart::KeptApart;
 use crate::refusals::Refusals;
 use crate::{
-    Change, Contact, ContactId, Event, Head, Identifier, IdentifierKind, Identities, Incoherent, Members,
-    Policy, RecordedRefusal, SeenIdentifier, Spelt, Tables, Timestamp, apply,
+    Change, Contact, ContactId, Event, Head, Identifier, IdentifierKind, Incoherent, Policy, Sequence, Spelt,
+    Tables, Timestamp, apply,
 };
 
 /// A contact as an index takes it from a store: its place among the others. What it bears is told beside it.
@@ -63,6 +64,8 @@ pub struct IdentityIndex {
     policy: Option<Policy>,
     apart: KeptApart,
     refusals: Refusals,
+    /// The last event that changed identities otherwise than an observation does, or where the log stood before any.
+    corrected: Sequence,
 }
 
 /// More than an index can hold.
@@ -100,6 +103,7 @@ impl IdentityIndex {
             policy: None,
             apart: KeptApart::default(),
             refusals: Refusals::default(),
+            corrected: head.last_sequence,
         }
     }
 
@@ -281,68 +285,10 @@ impl IdentityIndex {
         u8::try_from(place).ok()
     }
 
-    /// The place of a primary that was told by [`Identities::owner`].
-    fn told(&self, primary: ContactId) -> Place {
-        self.contacts.place_of(primary).expect("a decision asks of primaries that it was told")
-    }
-
     /// The place of a primary that `contact` links to.
     fn primary(&self, contact: ContactId, primary: ContactId) -> Result<Place, Incoherent> {
         let place = self.contacts.place_of(primary).filter(|place| self.contacts.primary(*place) == *place);
         place.ok_or(Incoherent::NoPrimary { contact, primary })
-    }
-}
-
-impl Identities for IdentityIndex {
-    fn head(&self) -> Head {
-        self.head
-    }
-
-    fn owner(&self, identifier: &Identifier) -> Option<ContactId> {
-        let owner = self.owner_of(identifier.kind(), identifier.value())?;
-        Some(self.contacts.id(self.contacts.primary(owner)))
-    }
-
-    fn size(&self, primary: ContactId) -> usize {
-        self.contacts.identity(self.told(primary)).count()
-    }
-
-    fn created_at(&self, primary: ContactId) -> Timestamp {
-        self.contacts.created_at(self.told(primary))
-    }
-
-    fn members(&self, primary: ContactId, members: &mut Members) {
-        members.reserve(self.size(primary));
-        for place in self.contacts.identity(self.told(primary)) {
-            let borne = self.contacts.borne(place);
-            let owned = borne.filter(|value| self.values.owner(*value) == Some(place));
-            let brought = owned.map(|value| self.values.get(value)).map(|value| {
-                Identifier::from_stored(self.kinds[usize::from(value.kind)].clone(), value.text)
-            });
-            members.add(self.contacts.created_at(place), self.contacts.id(place), brought);
-        }
-    }
-
-    fn bears(&self, primary: ContactId, identifier: &Identifier) -> bool {
-        let number = self.known_number_of(identifier.kind());
-        let Some(value) = number.and_then(|number| self.values.find(number, identifier.value())) else {
-            return false;
-        };
-        self.contacts
-            .identity(self.told(primary))
-            .any(|place| self.contacts.borne(place).any(|borne| borne == value))
-    }
-
-    fn policy(&self) -> Option<&Policy> {
-        self.policy.as_ref()
-    }
-
-    fn kept_apart(&self, one: ContactId, other: ContactId) -> bool {
-        !self.apart.is_empty() && self.apart.between(self.followers(one), self.followers(other))
-    }
-
-    fn refusals(&self, evidence: &[SeenIdentifier]) -> Vec<RecordedRefusal> {
-        self.refusals.of(evidence, |contact| self.primary_now(contact))
     }
 }
 
@@ -376,6 +322,9 @@ impl Tables for IdentityIndex {
     }
 
     fn change(&mut self, change: Change<'_>, _: Timestamp) -> Result<(), Incoherent> {
+        if !matches!(change, Change::Refuse { .. }) {
+            self.corrected = Sequence(self.head.last_sequence.0 + 1);
+        }
         self.carry_out_change(change)
     }
 }

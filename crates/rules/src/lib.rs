@@ -25,6 +25,7 @@ mod decide;
 mod draft;
 mod email;
 mod event;
+mod gradual;
 mod identifier;
 mod identities;
 mod index;
@@ -56,11 +57,15 @@ pub use correct::{
     Asked, Correcting, Erasure, ErasureReceipt, Refolding, SpellsOtherwise, delete, erase, govern, join,
     refold, review, split, undo,
 };
-pub use decide::{Answer, Plan, contacts_in_answers, decide, recognise, surviving_primary};
+pub use decide::{
+    Answer, Plan, contacts_in_answers, decide, decide_showing, recognise, recognise_showing,
+    surviving_primary,
+};
 pub use email::{Email, InvalidEmail};
 pub use event::{Actor, AdoptedFrom, Event, NewContact, Outcome, Sequence, UnborneText};
+pub use gradual::{GradualView, Progress};
 pub use identifier::{DeclaredValue, Identifier, InvalidDeclaredValue, InvalidIdentifier};
-pub use identities::{Identities, Members};
+pub use identities::{Identities, Members, Part};
 pub use index::{IdentityIndex, StoredContact, TooLarge};
 pub use kind::{DeclaredKind, IdentifierKind, InvalidKindName};
 pub use neighbourhood::{Head, Incoherent, Neighbourhood};

@@ -29,6 +29,11 @@ impl IdentityView {
     pub(crate) fn of<I: Identities + ?Sized>(identities: &I, primary: ContactId) -> Self {
         let mut members = Members::default();
         identities.members(primary, &mut members);
+        Self::of_members(primary, members)
+    }
+
+    /// The view of the identity that these are all contacts of.
+    pub(crate) fn of_members(primary: ContactId, members: Members) -> Self {
         let (mut contacts, identifiers) = members.in_order();
         // The primary is the oldest.
         contacts.remove(0);

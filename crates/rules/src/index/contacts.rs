@@ -158,10 +158,18 @@ impl Contacts {
 
     /// The contacts of an identity, oldest first.
     pub(super) fn identity(&self, primary: Place) -> impl Iterator<Item = Place> {
-        std::iter::successors(Some(primary), |place| {
-            let next = self.row(*place).next;
-            (next != NONE).then_some(next)
-        })
+        self.from(Some(primary))
+    }
+
+    /// That contact and those of its identity that are younger, oldest first.
+    pub(super) fn from(&self, first: Option<Place>) -> impl Iterator<Item = Place> {
+        std::iter::successors(first, |place| self.next(*place))
+    }
+
+    /// The next younger contact of the identity.
+    pub(super) fn next(&self, place: Place) -> Option<Place> {
+        let next = self.row(place).next;
+        (next != NONE).then_some(next)
     }
 
     /// The primary of a contact.

@@ -9,6 +9,7 @@
 mod corrections;
 mod erase;
 mod faults;
+mod gradual;
 mod histories;
 mod model;
 mod random;
