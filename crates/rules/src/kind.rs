@@ -14,6 +14,7 @@ use std::sync::Arc;
 /// assert_eq!(kind.name(), "customerId");
 /// assert!(IdentifierKind::Email < IdentifierKind::Phone && IdentifierKind::Phone < kind);
 /// assert!(IdentifierKind::from_name("customer id").is_err());
+/// assert!(IdentifierKind::from_name("limit").is_err());
 /// # Ok::<(), selfsame_rules::InvalidKindName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,11 +46,13 @@ impl IdentifierKind {
     /// # Errors
     ///
     /// [`InvalidKindName`] unless the name is 1 to 64 ASCII letters, digits, `_` or `-`, beginning with
-    /// a letter.
+    /// a letter, and none of those that a question asks something else with.
     pub fn from_name(name: &str) -> Result<Self, InvalidKindName> {
         match name {
             "email" => return Ok(Self::Email),
             "phone" => return Ok(Self::Phone),
+            // Whoever asks for a customer names the kind where these stand, too.
+            "at" | "cursor" | "limit" => return Err(InvalidKindName),
             _ => {}
         }
         let begins_with_letter = name.starts_with(|first: char| first.is_ascii_alphabetic());
@@ -64,5 +67,7 @@ impl IdentifierKind {
 
 /// A name that no kind of identifier can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the name of a kind is 1 to 64 ASCII letters, digits, `_` or `-`, beginning with a letter")]
+#[error(
+    "the name of a kind is 1 to 64 ASCII letters, digits, `_` or `-`, beginning with a letter, and not `at`, `cursor` or `limit`"
+)]
 pub struct InvalidKindName;
