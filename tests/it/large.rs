@@ -145,10 +145,10 @@ impl Large {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_customers_are_shown_merged_undone_and_split_on_sqlite() {
-    Large::open(&Databases::Sqlite, Size::of_this_run().pick(1_500, 100_000)).await.prove().await;
+    Large::open(&Databases::Sqlite, Size::of_this_run().pick(2_500, 100_000)).await.prove().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_customers_are_shown_merged_undone_and_split_on_postgresql() {
-    Large::open(&Databases::postgres(), Size::of_this_run().pick(1_500, 100_000)).await.prove().await;
+    Large::open(&Databases::postgres(), Size::of_this_run().pick(2_500, 100_000)).await.prove().await;
 }

@@ -37,8 +37,7 @@ const CHANGES: &str = "A change is decided by one thread and waits for a sync wi
 const POSTGRES: &str = "pgbench has the processors to itself; here the load's generator, HTTP and PostgreSQL share them. A look-up asks for two values, their owners and \
     the whole of an identity, and a change writes an event, a contact and two owners, with an index entry each, where pgbench reads or writes one row.";
 
-const MERGES: &str =
-    "A merge of such a size is decided and answered as a whole, and the answer names every contact.";
+const MERGES: &str = "On PostgreSQL a merge of such a size reads every contact, twice, and two processors do that, move its rows and serve everybody else, too.";
 
 const LARGE: &str =
     "An answer names every contact of the customer; beyond the caches each of them is a wait for memory.";

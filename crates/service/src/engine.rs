@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use selfsame_rules::{Answer, Event, Identities, Observation, Plan, contacts_in_answers, decide, recognise};
+use selfsame_rules::{
+    Answer, Event, Identities, Observation, Plan, contacts_in_answers, decide, recognise_showing,
+};
 use selfsame_store::{Store, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, info_span};
@@ -13,6 +15,7 @@ use crate::feed::Feed;
 use crate::metrics::{EngineMetrics, Operation};
 use crate::queue::Queue;
 use crate::readiness::{Readiness, Standing, WATCH_EVERY};
+use crate::shown::{show, shown_max};
 
 /// How much the engine takes on.
 #[derive(Clone, Copy, Debug)]
@@ -195,6 +198,7 @@ impl Engine {
         let too_slow = || Arc::new(TooSlow(self.answer_timeout));
         let asked = if self.store.shows_everything() { Vec::new() } else { observations.clone() };
         let (mut known, mut contacts) = (None, 0);
+        let shown_max = shown_max(&*self.store);
         let mut look = |identities: &dyn Identities| {
             if observations.len() > 1 {
                 contacts = contacts_in_answers(identities, &observations);
@@ -202,7 +206,7 @@ impl Engine {
                     return;
                 }
             }
-            known = recognise(identities, &observations);
+            known = recognise_showing(identities, &observations, shown_max);
             if known.is_none() && observations.len() == 1 {
                 contacts = contacts_in_answers(identities, &observations);
             }
@@ -215,7 +219,7 @@ impl Engine {
         looked.inspect_err(|error| self.metrics.count_error(Operation::Look, error))?;
         if let Some(answers) = known {
             self.metrics.known.increment(observations.len() as u64);
-            return Ok(Together::Answered(answers));
+            return self.shown(answers, deadline).await;
         }
         if contacts > ANSWER_CONTACTS_MAX && observations.len() > 1 {
             return Ok(Together::TooMuch(observations));
@@ -224,7 +228,18 @@ impl Engine {
         let changed = timeout_at(deadline, self.queue.change(observations, contacts)).await;
         // Its batch may be under way, and be committed all the same.
         let changed = changed.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(too_slow()).into()));
-        changed.map(Together::Answered)
+        self.shown(changed?, deadline).await
+    }
+
+    /// The answers, with the customers that were left out because they are large.
+    async fn shown(&self, answers: Vec<Answer>, deadline: Instant) -> Result<Together, IdentifyError> {
+        if answers.iter().all(|answer| answer.larger.is_none()) {
+            return Ok(Together::Answered(answers));
+        }
+        let showing = show(Arc::clone(&self.store), self.workspace, answers);
+        // What they changed is durable.
+        let too_slow = || StoreError::OutcomeUnknown(Arc::new(TooSlow(self.answer_timeout)));
+        Ok(Together::Answered(timeout_at(deadline, showing).await.map_err(|_| too_slow())??))
     }
 
     /// The most observations that may come together as one job: what one transaction takes, and what the queue

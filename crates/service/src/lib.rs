@@ -28,6 +28,7 @@ mod record;
 mod remnants;
 mod repeat;
 mod seldom;
+mod shown;
 mod snapshot;
 mod steps;
 

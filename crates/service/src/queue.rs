@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join;
 use futures_util::stream::FuturesOrdered;
-use selfsame_rules::{Answer, Observation, decide};
+use selfsame_rules::{Answer, Observation, decide_showing};
 use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
 use tokio::sync::{Notify, Semaphore, TryAcquireError, oneshot};
 use tokio::task::JoinHandle;
@@ -18,6 +18,7 @@ use crate::feed::Feed;
 use crate::metrics::{EngineMetrics, Operation, Places};
 use crate::pace::Pace;
 use crate::readiness::Standing;
+use crate::shown::shown_max;
 use crate::steps::{WaitingStep, WritingStep};
 use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError, Seldom};
 
@@ -240,8 +241,10 @@ impl Committer {
         let feed = Arc::clone(&self.feed);
         pace.lock().expect("nothing panics while it holds this").begun(Instant::now());
         async move {
-            let decision: Decision =
-                Box::new(move |identities| decide(identities, batch.observations(), clock.now()));
+            let shown_max = shown_max(&*store);
+            let decision: Decision = Box::new(move |identities| {
+                decide_showing(identities, batch.observations(), clock.now(), shown_max)
+            });
             let begun = Instant::now();
             let written = store.write(workspace, asked, decision).await;
             let ended = Instant::now();
