@@ -146,6 +146,7 @@ fn an_empty_variable_does_not_hide_what_dotenv_says() {
 fn commands_below_commands_take_what_dotenv_says() {
     let folder = folder();
     write(folder.path().join(".env"), "DATABASE_URL=sqlite:from-dotenv.db\n").unwrap();
+    assert_eq!(run(folder.path(), &["migrate"]).status.code(), Some(0));
     for arguments in [["policy", "show"], ["keys", "list"], ["workspaces", "list"]] {
         let output = run(folder.path(), &arguments);
         assert_eq!(
@@ -157,6 +158,22 @@ fn commands_below_commands_take_what_dotenv_says() {
     }
     let exists = ["from-dotenv.db", "selfsame.db"].map(|name| folder.path().join(name).exists());
     assert_eq!(exists, [true, false], "what `.env` says counts");
+}
+
+/// They made an empty database in whatever folder they were called in, and said that nobody is known.
+#[test]
+fn whoever_only_asks_makes_no_database() {
+    let folder = folder();
+    for arguments in [&["policy", "show"][..], &["keys", "list"], &["history", "1"], &["why", "1", "2"]] {
+        let output = run(folder.path(), arguments);
+        let error = String::from_utf8(output.stderr).expect("the program speaks UTF-8");
+        assert!(
+            error.starts_with("error: there is no database `selfsame.db`\nhint: "),
+            "{arguments:?}: {error}"
+        );
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+    }
+    assert!(!folder.path().join("selfsame.db").exists());
 }
 
 /// Starts a server that must refuse, with exit code 2 and exactly that error; `.env` and the TOML file hold the

@@ -44,6 +44,14 @@ impl Question<'_> {
         let Some(file) = database.file() else {
             return self.ask_here(database.open(Migrations::Expect, COMMAND_PATIENCE).await?).await;
         };
+        // Whoever only asks should not find an empty database made in the wrong folder.
+        if self.method == Method::GET && !file.exists() {
+            bail!(
+                "there is no database `{}`\n\
+                 hint: `selfsame serve` makes it; `--database-url` or DATABASE_URL names another",
+                file.display()
+            );
+        }
         let socket = SqliteStore::socket_of(file)?;
         let began = Instant::now();
         loop {
