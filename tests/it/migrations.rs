@@ -30,6 +30,7 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
     DROP TABLE kept_apart;
     DROP TABLE refusals;
     DROP TABLE answers;
+    DROP TABLE webhooks;
     DROP INDEX events_governing;
     ALTER TABLE contacts DROP COLUMN event_sequence;
     ALTER TABLE events DROP COLUMN origin;
@@ -49,7 +50,7 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
 
 /// What PostgreSQL's first schema had otherwise. There is no second.
 const BACK_TO_THE_FIRST_IN_POSTGRES: &str = "
-    DROP TABLE event_contacts, kept_apart, refusals, answers, keys;
+    DROP TABLE event_contacts, kept_apart, refusals, answers, webhooks, keys;
     DROP INDEX events_governing;
     ALTER TABLE contacts DROP COLUMN event_sequence;
     ALTER TABLE events DROP COLUMN origin;

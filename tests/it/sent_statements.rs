@@ -22,6 +22,7 @@ use support::postgres::cluster::Cluster;
 use support::postgres::settings::Settings;
 use support::process::command;
 use support::sql::normalised;
+use support::webhooks;
 use tokio::sync::mpsc;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,7 +35,7 @@ INSERT INTO "Contact" VALUES (1, '1', 'a@b.org', NULL, 'primary', now(), now(), 
 GRANT SELECT ON "Contact" TO reader"#;
 
 /// What refinery sends by itself, by how it begins: its own table, and the migrations in its transaction.
-const REFINERY: [&str; 7] = [
+const REFINERY: [&str; 8] = [
     "CREATE TABLE IF NOT EXISTS selfsame.refinery_schema_history",
     "SELECT version, name, applied_on, checksum FROM selfsame.refinery_schema_history",
     "START TRANSACTION",
@@ -42,6 +43,7 @@ const REFINERY: [&str; 7] = [
     "-- Times are Unix milliseconds, UTC. Every key begins with the workspace. CREATE TABLE selfsame.workspaces",
     "-- Several workspaces, each with what it counts, and the keys to them. Names of workspaces",
     "-- What people correct, and what a policy refuses.",
+    "-- Where a workspace's events are sent to, and how far that has come.",
 ];
 
 fn settings(url: &str) -> ConnectionSettings {
@@ -152,6 +154,7 @@ async fn use_everything(url: &str) {
         EngineSettings::default(),
     );
     corrections::use_everything(&engine).await;
+    webhooks::use_everything(&*store).await;
     assert!(
         store.forget_answers(WorkspaceKey::DEFAULT, Timestamp::from_milliseconds(i64::MAX)).await.unwrap()
     );
@@ -214,6 +217,7 @@ async fn citus_is_told_what_to_distribute_and_nothing_else_is_asked_to() {
     SELECT create_distributed_table('selfsame.kept_apart', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.kept_apart'::regclass);
     SELECT create_distributed_table('selfsame.refusals', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.refusals'::regclass);
     SELECT create_distributed_table('selfsame.answers', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.answers'::regclass);
+    SELECT create_distributed_table('selfsame.webhooks', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.webhooks'::regclass);
     ");
     assert!(err.contains("pending"), "{err}");
     let (code, out, err) = run(&url, &["migrate", "--citus"]);

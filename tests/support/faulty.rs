@@ -10,7 +10,7 @@ use selfsame_rules::{Identifier, Identities, Neighbourhood, Observation, Outcome
 use selfsame_store::{
     Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
     Look, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store, StoreError,
-    WorkspaceKey,
+    WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 
@@ -212,6 +212,23 @@ impl Store for FaultyStore {
         decision: AccessDecision,
     ) -> Result<Carried<AccessChange>, StoreError> {
         self.inner.administer(workspace, once, decision).await
+    }
+
+    async fn webhooks(&self) -> Result<Vec<WebhookRow>, StoreError> {
+        self.inner.webhooks().await
+    }
+
+    async fn change_webhooks(
+        &self,
+        workspace: WorkspaceKey,
+        once: Option<Once>,
+        decision: WebhookDecision,
+    ) -> Result<Carried<WebhookChange>, StoreError> {
+        self.inner.change_webhooks(workspace, once, decision).await
+    }
+
+    async fn note_webhook(&self, note: WebhookNote) -> Result<bool, StoreError> {
+        self.inner.note_webhook(note).await
     }
 
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {

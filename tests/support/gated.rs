@@ -7,7 +7,7 @@ use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
     Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
     Look, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store, StoreError,
-    WorkspaceKey,
+    WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -139,6 +139,23 @@ impl Store for GatedStore {
         decision: AccessDecision,
     ) -> Result<Carried<AccessChange>, StoreError> {
         self.inner.administer(workspace, once, decision).await
+    }
+
+    async fn webhooks(&self) -> Result<Vec<WebhookRow>, StoreError> {
+        self.inner.webhooks().await
+    }
+
+    async fn change_webhooks(
+        &self,
+        workspace: WorkspaceKey,
+        once: Option<Once>,
+        decision: WebhookDecision,
+    ) -> Result<Carried<WebhookChange>, StoreError> {
+        self.inner.change_webhooks(workspace, once, decision).await
+    }
+
+    async fn note_webhook(&self, note: WebhookNote) -> Result<bool, StoreError> {
+        self.inner.note_webhook(note).await
     }
 
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {

@@ -28,12 +28,17 @@ impl Statement {
 
     /// Sends it; the answer comes when those sent before it on this connection were answered.
     pub(crate) async fn send(&self, client: &Client) -> Result<(), tokio_postgres::Error> {
+        self.count(client).await.map(|_| ())
+    }
+
+    /// The same, and how many rows it wrote.
+    pub(crate) async fn count(&self, client: &Client) -> Result<u64, tokio_postgres::Error> {
         let parameters: Vec<(&(dyn ToSql + Sync), Type)> = self
             .parameters
             .iter()
             .map(|(value, sort)| (&**value as &(dyn ToSql + Sync), sort.clone()))
             .collect();
-        client.execute_typed(self.text, &parameters).await.map(|_| ())
+        client.execute_typed(self.text, &parameters).await
     }
 }
 

@@ -38,6 +38,7 @@ mod store;
 mod sweep;
 mod tls;
 mod transaction;
+mod webhooks;
 mod write;
 
 pub use adopt::{AdoptError, Adopted, AdoptionOrder, AdoptionStep, adopt_database};

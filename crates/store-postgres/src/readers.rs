@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use deadpool_postgres::Pool;
 use metrics::Counter;
 use selfsame_rules::{Identifier, Neighbourhood};
-use selfsame_store::{Access, Kept, Once, PageAsked, PersonPage, Recall, Recalled, StoreError, WorkspaceKey};
+use selfsame_store::{
+    Access, Kept, Once, PageAsked, PersonPage, Recall, Recalled, StoreError, WebhookRow, WorkspaceKey,
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::Row;
@@ -24,6 +26,7 @@ use crate::page::page_alone;
 use crate::recall::recall_alone;
 use crate::repeat::{Limits, pause};
 use crate::transaction::Stopped;
+use crate::webhooks::webhooks_alone;
 
 /// The most identifiers that one round trip asks for.
 const IDENTIFIERS_MAX: usize = 500;
@@ -134,6 +137,11 @@ impl Readers {
     /// What is kept under the request's key.
     pub(crate) async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
         self.way.repeated(|| kept_alone(&self.way.pool, once)).await
+    }
+
+    /// The webhooks of all workspaces.
+    pub(crate) async fn webhooks(&self) -> Result<Vec<WebhookRow>, StoreError> {
+        self.way.repeated(|| webhooks_alone(&self.way.pool)).await
     }
 
     /// All workspaces and keys, from a round trip of its own.

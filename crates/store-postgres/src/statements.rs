@@ -14,6 +14,7 @@ mod citus;
 pub(crate) mod history;
 pub(crate) mod planned;
 pub(crate) mod scrub;
+pub(crate) mod webhooks;
 
 pub(crate) use citus::HAS_CITUS;
 pub use citus::citus_statements;
@@ -307,5 +308,6 @@ pub fn statements() -> Vec<(&'static str, String)> {
     all.extend(adoption::all());
     all.extend(history::all());
     all.extend(answers::all());
+    all.extend(webhooks::all());
     all
 }

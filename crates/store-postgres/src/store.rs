@@ -8,7 +8,7 @@ use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
     Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
     Look, Migrations, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store,
-    StoreError, WorkspaceKey,
+    StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -32,6 +32,7 @@ use crate::settings::ConnectionSettings;
 use crate::statements::{HAS_CITUS, INVALID_INDEXES, SCHEMA_VERSION, begin_write, citus_statements};
 use crate::sweep::Sweep;
 use crate::transaction::{Transaction, Writer};
+use crate::webhooks::{ChangeWebhooks, NoteWebhook};
 use crate::write::{Write, identifiers_in_plain};
 
 /// How long the question whether the store can answer waits for the answer.
@@ -230,6 +231,23 @@ impl Store for PostgresStore {
         decision: AccessDecision,
     ) -> Result<Carried<AccessChange>, StoreError> {
         self.carry_out(Administration::new(workspace, once, decision)).await
+    }
+
+    async fn webhooks(&self) -> Result<Vec<WebhookRow>, StoreError> {
+        self.readers.webhooks().await
+    }
+
+    async fn change_webhooks(
+        &self,
+        workspace: WorkspaceKey,
+        once: Option<Once>,
+        decision: WebhookDecision,
+    ) -> Result<Carried<WebhookChange>, StoreError> {
+        self.carry_out(ChangeWebhooks::new(workspace, once, decision)).await
+    }
+
+    async fn note_webhook(&self, note: WebhookNote) -> Result<bool, StoreError> {
+        self.carry_out(NoteWebhook(note)).await
     }
 
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {

@@ -65,6 +65,9 @@ const SWEEP_REFUSALS: &str = "DELETE FROM refusals WHERE workspace = ?1
 const SWEEP_ANSWERS: &str = "DELETE FROM answers WHERE workspace = ?1
     AND (route, key_digest) IN (SELECT route, key_digest FROM answers WHERE workspace = ?1 LIMIT ?2)";
 
+const SWEEP_WEBHOOKS: &str = "DELETE FROM webhooks WHERE workspace = ?1
+    AND id IN (SELECT id FROM webhooks WHERE workspace = ?1 ORDER BY id LIMIT ?2)";
+
 const SWEPT: &str =
     "UPDATE workspaces SET swept_at_ms = ?2, contact_count = 0, identity_count = 0, policy = NULL
     WHERE workspace = ?1";
@@ -213,9 +216,15 @@ fn sweep_some(connection: &mut Connection, workspace: WorkspaceKey) -> rusqlite:
     }
     let limit = i64::try_from(ROWS_AT_ONCE).unwrap_or(i64::MAX);
     let mut deleted = 0;
-    for statement in
-        [SWEEP_CONTACTS, SWEEP_EVENTS, SWEEP_EVENT_CONTACTS, SWEEP_KEPT_APART, SWEEP_REFUSALS, SWEEP_ANSWERS]
-    {
+    for statement in [
+        SWEEP_CONTACTS,
+        SWEEP_EVENTS,
+        SWEEP_EVENT_CONTACTS,
+        SWEEP_KEPT_APART,
+        SWEEP_REFUSALS,
+        SWEEP_ANSWERS,
+        SWEEP_WEBHOOKS,
+    ] {
         deleted += transaction.prepare_cached(statement)?.execute([workspace.0, limit])?;
     }
     if deleted == 0 {

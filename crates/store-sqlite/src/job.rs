@@ -3,7 +3,7 @@
 use selfsame_rules::{Plan, Timestamp};
 use selfsame_store::{
     AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, KeptAnswer, Once, Recall,
-    StoreError, WorkspaceKey,
+    StoreError, WebhookChange, WebhookDecision, WebhookNote, WorkspaceKey,
 };
 use tokio::sync::oneshot;
 
@@ -35,6 +35,15 @@ pub(crate) enum Job {
     KeepInstead { once: Once, kept: KeptAnswer, answer: Answer<()> },
     /// Deleting some of the answers that were kept for long enough.
     Forget { workspace: WorkspaceKey, since: Timestamp, answer: Answer<bool> },
+    /// A change of a workspace's webhooks.
+    ChangeWebhooks {
+        workspace: WorkspaceKey,
+        once: Option<Once>,
+        decision: WebhookDecision,
+        answer: Answer<Carried<WebhookChange>>,
+    },
+    /// What is noted of a delivery.
+    NoteWebhook { note: WebhookNote, answer: Answer<bool> },
     /// Deleting some of what is left of an erased workspace.
     Sweep { workspace: WorkspaceKey, answer: Answer<bool> },
     /// Writing the file anew.

@@ -36,6 +36,7 @@ mod scrub;
 mod search;
 mod store;
 mod unused;
+mod webhooks;
 mod writer;
 
 pub use connection::{OpenError, absolute};

@@ -14,7 +14,7 @@ use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
     Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
     Look, Migrations, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Scrubbed, Store,
-    StoreError, WorkspaceKey,
+    StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -34,6 +34,7 @@ use crate::page::page;
 use crate::recall::recall;
 use crate::scan::scan;
 use crate::scrub::{Debt, Owed, cut_off_log, is_left, settle_at_start};
+use crate::webhooks::webhooks;
 use crate::writer::Writer;
 
 /// How long the end waits for those who read.
@@ -326,6 +327,23 @@ impl Store for SqliteStore {
         decision: AccessDecision,
     ) -> Result<Carried<AccessChange>, StoreError> {
         self.done(|answer| Job::Administer { workspace, once, decision, answer }).await
+    }
+
+    async fn webhooks(&self) -> Result<Vec<WebhookRow>, StoreError> {
+        self.aside(|connection| webhooks(connection, None).map_err(store_error)).await
+    }
+
+    async fn change_webhooks(
+        &self,
+        workspace: WorkspaceKey,
+        once: Option<Once>,
+        decision: WebhookDecision,
+    ) -> Result<Carried<WebhookChange>, StoreError> {
+        self.done(|answer| Job::ChangeWebhooks { workspace, once, decision, answer }).await
+    }
+
+    async fn note_webhook(&self, note: WebhookNote) -> Result<bool, StoreError> {
+        self.done(|answer| Job::NoteWebhook { note, answer }).await
     }
 
     async fn sweep(&self, workspace: WorkspaceKey) -> Result<bool, StoreError> {

@@ -30,6 +30,7 @@ use crate::metrics::moves_waiting;
 use crate::moves::{LastCommit, Move, Moves};
 use crate::recall::recall;
 use crate::scrub::{Debt, Owed, mark, pack};
+use crate::webhooks::{change_webhooks, note_webhook};
 
 const ADVANCE_LINKS: &str = "UPDATE workspaces SET linked_sequence = ?2 WHERE workspace = ?1";
 
@@ -146,6 +147,18 @@ impl Writer {
                 let forgotten =
                     self.guarded(workspace, files, |writer| forget(&mut writer.connection, workspace, since));
                 let _ = answer.send(forgotten);
+            }
+            Job::ChangeWebhooks { workspace, once, mut decision, answer } => {
+                let changed = self.guarded(workspace, files, |writer| {
+                    change_webhooks(&mut writer.connection, workspace, once.as_ref(), &mut decision)
+                });
+                let _ = answer.send(changed);
+            }
+            Job::NoteWebhook { note, answer } => {
+                let noted = self.guarded(note.workspace, files, |writer| {
+                    note_webhook(&writer.connection, &note).map_err(store_error)
+                });
+                let _ = answer.send(noted);
             }
             Job::Sweep { workspace, answer } => {
                 let swept = self.guarded(workspace, files, |writer| sweep(&mut writer.connection, workspace));

@@ -24,6 +24,8 @@
 //! 8. **Once.** Where [`Store::correct`] or [`Store::administer`] is given a [`Once`], the answer is kept in the same transaction
 //!    as the change; where one is kept already, nothing is decided, and that one is given. An erasure takes the bodies that hold
 //!    what it erases.
+//! 9. **One delivers.** A webhook's row is written only by who names its last revision, and each writing makes another:
+//!    of two that take an endpoint at once, one gets it, and whoever it was taken from can note nothing any more.
 
 mod access;
 mod changes;
@@ -38,6 +40,7 @@ mod person_page;
 mod recall;
 mod scrub;
 mod sought;
+mod webhook;
 
 use std::fmt;
 
@@ -58,6 +61,9 @@ pub use person_page::{PageAsked, PageOf, PersonPage, left_to_others};
 pub use recall::{Decisions, Question, Recall, Recalled, Recalling, Reply};
 pub use scrub::{ErasedTexts, Scrubbed};
 pub use sought::Sought;
+pub use webhook::{
+    WebhookChange, WebhookDecision, WebhookNote, WebhookProgress, WebhookRow, WebhookSecret, WebhooksSeen,
+};
 
 /// The key of a workspace: a number that is never reused. Its name is a column.
 ///
@@ -166,6 +172,22 @@ pub trait Store: Send + Sync + 'static {
         once: Option<Once>,
         decision: AccessDecision,
     ) -> Result<Carried<AccessChange>, StoreError>;
+
+    /// The webhooks of all workspaces that aren't swept yet, by workspace and id, without waiting for any write.
+    async fn webhooks(&self) -> Result<Vec<WebhookRow>, StoreError>;
+
+    /// Locks the workspace, reads its webhooks, decides, and makes the change durable, and the answer with it; returns the
+    /// change that was carried out.
+    async fn change_webhooks(
+        &self,
+        workspace: WorkspaceKey,
+        once: Option<Once>,
+        decision: WebhookDecision,
+    ) -> Result<Carried<WebhookChange>, StoreError>;
+
+    /// Writes what is noted of a delivery, without the workspace's lock, and makes it durable; false, and nothing is written,
+    /// if the row has another revision than the one named, or is gone.
+    async fn note_webhook(&self, note: WebhookNote) -> Result<bool, StoreError>;
 
     /// Deletes some of what is left of an erased workspace, so that nobody else waits long; true when nothing is left
     /// but the events of its administration. Of a workspace that isn't erased it deletes nothing.

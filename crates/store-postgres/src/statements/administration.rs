@@ -48,7 +48,7 @@ pub(crate) const UNSWEPT: &str = "SELECT workspace FROM selfsame.workspaces
 
 /// What is deleted of an erased workspace, one after the other, at most $2 rows: the first by their keys. Those are told by
 /// the last of them: as a list, PostgreSQL was seen to go through it for every row of the workspace.
-pub(crate) const SWEEPS: [(&str, &str); 7] = [
+pub(crate) const SWEEPS: [(&str, &str); 8] = [
     (
         "sweep contacts",
         "DELETE FROM selfsame.contacts
@@ -117,6 +117,15 @@ pub(crate) const SWEEPS: [(&str, &str); 7] = [
                 WHERE workspace = $1 ORDER BY route, key_digest LIMIT $2
             ) AS first
             ORDER BY route DESC, key_digest DESC LIMIT 1
+        )",
+    ),
+    (
+        "sweep webhooks",
+        "DELETE FROM selfsame.webhooks
+    WHERE workspace = $1
+        AND id <= (
+            SELECT max(id)
+            FROM (SELECT id FROM selfsame.webhooks WHERE workspace = $1 ORDER BY id LIMIT $2) AS first
         )",
     ),
     // Those of its administration stay.

@@ -4,7 +4,7 @@ use super::super::Token;
 use super::{begins, pair};
 
 /// The tables that rows are kept in, by workspace.
-const TABLES: [&str; 9] = [
+const TABLES: [&str; 10] = [
     "workspaces",
     "contacts",
     "identifiers",
@@ -14,6 +14,7 @@ const TABLES: [&str; 9] = [
     "kept_apart",
     "refusals",
     "answers",
+    "webhooks",
 ];
 
 /// Where a clause of conditions ends.
