@@ -12,7 +12,7 @@ use selfsame_store::{
     ANSWERS_KEPT_FOR, Access, AccessChange, AccessDecision, Carried, Kept, Once, Recall, Store, StoreError,
     WorkspaceKey,
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::{Mutex, Notify, watch};
 use tokio::time::timeout;
 
 use crate::engine::EngineParts;
@@ -47,6 +47,7 @@ struct Inner {
     metrics: WorkspaceMetrics,
     in_flight: InFlight,
     unread: Seldom,
+    webhooks_changed: Notify,
 }
 
 /// Tells when workspaces and keys were read anew.
@@ -98,6 +99,7 @@ impl Installation {
             metrics,
             in_flight: InFlight::default(),
             unread: Seldom::default(),
+            webhooks_changed: Notify::new(),
         }));
         tokio::spawn(keep_reading(Arc::downgrade(&installation.0)));
         Ok(installation)
@@ -152,6 +154,15 @@ impl Installation {
 
     pub(crate) fn is_written_elsewhere(&self) -> bool {
         self.0.parts.store.is_written_elsewhere()
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.0.parts.store
+    }
+
+    /// Tells whoever delivers to webhooks that one was added, changed or removed.
+    pub(crate) fn webhooks_changed(&self) -> &Notify {
+        &self.0.webhooks_changed
     }
 
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

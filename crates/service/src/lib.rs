@@ -1,5 +1,5 @@
 //! The running engine: answers known customers from a read, queues changes and commits them in groups
-//! ([`Engine`]), for every workspace of an installation ([`Installation`]), which also knows the keys; and proves that a database keeps the laws ([`check`]).
+//! ([`Engine`]), for every workspace of an installation ([`Installation`]), which also knows the keys; sends their logs on to [`Webhooks`]; and proves that a database keeps the laws ([`check`]).
 //!
 //! Deliberately absent: a concrete store, HTTP, JSON, settings, and the rules, which it only calls.
 
@@ -31,6 +31,7 @@ mod seldom;
 mod shown;
 mod snapshot;
 mod steps;
+mod webhooks;
 
 pub use administration::{ActError, KeepingKey, KeepingWorkspace, NAMES_HELD_FOR, NewKey, Reach};
 pub use clock::{Clock, SystemClock};
@@ -50,3 +51,7 @@ pub use remnants::{Remnant, RemnantPart, Remnants};
 pub use repeat::{Answering, Keeping, Repeatable};
 pub use seldom::Seldom;
 pub use snapshot::{KnownKey, Snapshot, Workspace};
+pub use webhooks::{
+    Channel, KeepingWebhook, Message, NewSecret, NewWebhook, PostError, Tested, Transport, WEBHOOKS_MAX,
+    WebhookError, WebhookSettings, Webhooks,
+};
