@@ -12,10 +12,11 @@ use support::server::{ServerOptions, TestServer};
 use support::shop::{ADMIN, Shop, code, named};
 
 /// Each route that is described, and the scope that it needs; none for one that is open to all.
-const SCOPES: [(&str, &str, Option<&str>); 34] = [
+const SCOPES: [(&str, &str, Option<&str>); 41] = [
     ("DELETE", "/v1/contacts/{id}", Some("write")),
     ("DELETE", "/v1/identities/{id}", Some("admin")),
     ("DELETE", "/v1/keys/{id}", Some("admin")),
+    ("DELETE", "/v1/webhooks/{id}", Some("admin")),
     ("DELETE", "/v1/workspaces/{name}", Some("admin")),
     ("GET", "/", None),
     ("GET", "/healthz", None),
@@ -33,6 +34,8 @@ const SCOPES: [(&str, &str, Option<&str>); 34] = [
     ("GET", "/v1/keys/{id}", Some("admin")),
     ("GET", "/v1/policy", Some("read")),
     ("GET", "/v1/reviews", Some("read")),
+    ("GET", "/v1/webhooks", Some("admin")),
+    ("GET", "/v1/webhooks/{id}", Some("admin")),
     ("GET", "/v1/workspaces", Some("admin")),
     ("GET", "/v1/workspaces/{name}", Some("admin")),
     ("PATCH", "/v1/workspaces/{name}", Some("admin")),
@@ -45,6 +48,10 @@ const SCOPES: [(&str, &str, Option<&str>); 34] = [
     ("POST", "/v1/observations/batch", Some("identify")),
     ("POST", "/v1/policy/preview", Some("admin")),
     ("POST", "/v1/reviews/{sequence}", Some("write")),
+    ("POST", "/v1/webhooks", Some("admin")),
+    ("POST", "/v1/webhooks/{id}/replay", Some("admin")),
+    ("POST", "/v1/webhooks/{id}/rotate", Some("admin")),
+    ("POST", "/v1/webhooks/{id}/test", Some("admin")),
     ("POST", "/v1/workspaces", Some("admin")),
     ("PUT", "/v1/policy", Some("admin")),
 ];

@@ -24,11 +24,13 @@ RULES = {
     "invalid_query",
     "invalid_reason",
     "invalid_time",
+    "invalid_url",
     "not_confirmed",
     "nothing_left",
     "nothing_links",
     "nothing_to_identify",
     "other_identity",
+    "too_many_webhooks",
     "unknown_kind",
 }
 

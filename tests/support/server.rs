@@ -8,10 +8,10 @@ use std::time::Duration;
 use axum::serve::Listener;
 use selfsame_api::{
     Admission, ApiSettings, Edge, Measurements, PeerAddress, ResponseSpelling, ServerSettings, TcpAcceptor,
-    router,
+    router, webhooks,
 };
 use selfsame_rules::Actor;
-use selfsame_service::{Clock, Engine, EngineSettings, Installation, SystemClock};
+use selfsame_service::{Clock, Engine, EngineSettings, Installation, SystemClock, WebhookSettings};
 use selfsame_store::{Migrations, Store};
 use selfsame_store_postgres::{ConnectionSettings, PostgresStore};
 use selfsame_store_sqlite::SqliteStore;
@@ -21,6 +21,9 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
+
+/// How long running requests may take to end.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How a test's server differs from the usual one.
 pub struct ServerOptions {
@@ -32,6 +35,8 @@ pub struct ServerOptions {
     pub connections_max: usize,
     pub admission: Admission,
     pub edge: Edge,
+    /// Whether webhooks are delivered, and how.
+    pub webhooks: Option<WebhookSettings>,
 }
 
 impl Default for ServerOptions {
@@ -45,6 +50,7 @@ impl Default for ServerOptions {
             connections_max: 20_000,
             admission: Admission::KeysOnceMade,
             edge: Edge::default(),
+            webhooks: None,
         }
     }
 }
@@ -57,6 +63,7 @@ pub struct TestServer {
     pub installation: Installation,
     stop: watch::Sender<bool>,
     serving: JoinHandle<()>,
+    delivering: Option<JoinHandle<()>>,
 }
 
 impl TestServer {
@@ -81,6 +88,7 @@ impl TestServer {
             admission: options.admission,
             cors: options.edge.cors.clone(),
             measurements: options.measurements,
+            webhooks: options.webhooks.unwrap_or_default(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");
@@ -89,16 +97,20 @@ impl TestServer {
             header_timeout: options.receive_timeout,
             send_timeout: options.receive_timeout,
             connections_max: options.connections_max,
-            drain_timeout: Duration::from_secs(20),
+            drain_timeout: DRAIN_TIMEOUT,
             edge: options.edge,
         };
+        let delivering = options.webhooks.map(|settings| {
+            let (webhooks, stopping) = (webhooks(&installation, settings), stopping.clone());
+            tokio::spawn(async move { webhooks.deliver(stopping, DRAIN_TIMEOUT).await })
+        });
         let serving = tokio::spawn(selfsame_api::serve(
             take(listener),
             router(installation.clone(), settings),
             server,
             async move { drop(stopping.wait_for(|stop| *stop).await) },
         ));
-        Self { address, engine, installation, stop, serving }
+        Self { address, engine, installation, stop, serving, delivering }
     }
 
     /// A client of this server.
@@ -110,6 +122,9 @@ impl TestServer {
     pub async fn drain(self) {
         self.stop.send_replace(true);
         self.serving.await.expect("the server ends without a panic");
+        if let Some(delivering) = self.delivering {
+            delivering.await.expect("no delivery panics");
+        }
         self.installation.drain().await.expect("the store closes");
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use selfsame_api::Admission;
 use selfsame_rules::Actor;
+use selfsame_service::WebhookSettings;
 use serde_json::{Value, json};
 
 use crate::client::{Ask, Client, Reply};
@@ -28,11 +29,17 @@ impl Shop {
     }
 
     pub async fn over(database: Database) -> Self {
+        Self::delivering(database, None).await
+    }
+
+    /// One that delivers to webhooks, if it is told how.
+    pub async fn delivering(database: Database, webhooks: Option<WebhookSettings>) -> Self {
         let clock = ManualClock::new();
         clock.set(1_000);
         let options = ServerOptions {
             clock: Arc::<ManualClock>::clone(&clock),
             admission: Admission::Keys,
+            webhooks,
             ..ServerOptions::default()
         };
         let server = TestServer::start(database.open().await, options).await;

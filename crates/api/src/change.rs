@@ -114,7 +114,7 @@ impl Change {
         if key.len() < SECRET_KEY_BYTES_MIN {
             let detail = format!(
                 "Here `Idempotency-Key` must have at least {SECRET_KEY_BYTES_MIN} characters that nobody can guess, since the \
-                 answer, which holds a key, is kept for who has it; a UUID will do."
+                 answer, which holds a secret, is kept for who has it; a UUID will do."
             );
             return Err(Problem::bad_request("invalid_idempotency_key", detail));
         }
@@ -262,9 +262,13 @@ impl<N> Caller<N> {
     }
 }
 
-/// Operations that change something and take no key: the original's, one whose answer is too long to be kept, and one that only
-/// tells what would be.
-const WITHOUT_KEY: [&str; 3] = ["create_identify", "create_observations_batch", "preview_policy"];
+/// Operations that change something, or look so, and take no key: the original's, one whose answer is too long to be kept, one that
+/// only tells what would be, and one that tries.
+const WITHOUT_KEY: [&str; 4] =
+    ["create_identify", "create_observations_batch", "preview_policy", "test_webhook"];
+
+/// Operations whose answer holds a secret.
+const WITH_SECRET: [&str; 3] = ["create_key", "create_webhook", "rotate_webhook"];
 
 /// Says of each operation that takes a key that it does.
 pub(crate) fn describe_idempotency_keys(description: &mut Value) {
@@ -276,7 +280,7 @@ pub(crate) fn describe_idempotency_keys(description: &mut Value) {
             if WITHOUT_KEY.iter().any(|name| operation["operationId"] == *name) {
                 continue;
             }
-            let holds_secret = operation["operationId"] == "create_key";
+            let holds_secret = WITH_SECRET.iter().any(|name| operation["operationId"] == *name);
             let shortest = if holds_secret { SECRET_KEY_BYTES_MIN } else { 1 };
             let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
             let key = json!({

@@ -96,6 +96,13 @@ pub(crate) struct ContactShape {
         crate::workspaces::find_workspace,
         crate::workspaces::rename_workspace,
         crate::workspaces::erase_workspace,
+        crate::webhooks::create_webhook,
+        crate::webhooks::list_webhooks,
+        crate::webhooks::find_webhook,
+        crate::webhooks::test_webhook,
+        crate::webhooks::rotate_webhook,
+        crate::webhooks::replay_webhook,
+        crate::webhooks::remove_webhook,
         find_openapi,
     ),
     modifiers(&Keys),
@@ -109,6 +116,7 @@ pub(crate) struct ContactShape {
         (name = "policy", description = "What links, and what doesn't"),
         (name = "keys", description = "Who may do what"),
         (name = "workspaces", description = "Closed sets of customers"),
+        (name = "webhooks", description = "Where events are sent to"),
         (name = "operations", description = "For whoever runs the server"),
     )
 )]

@@ -88,7 +88,7 @@ impl Problem {
         Self { retry_after_seconds, ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail) }
     }
 
-    fn caused_by(self, cause: &dyn std::error::Error) -> Self {
+    pub(crate) fn caused_by(self, cause: &dyn std::error::Error) -> Self {
         Self { cause: Some(cause.to_string().into()), ..self }
     }
 

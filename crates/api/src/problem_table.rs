@@ -35,8 +35,12 @@ const VALUES: &[&str] = &["find_identity_by_identifier", "create_observation"];
 /// The operations that take a reason.
 const REASONS: &[&str] = &["split_identity", "merge_identities", "undo_event", "decide_review"];
 
+/// The operations that name a webhook.
+const WEBHOOK: &[&str] =
+    &["find_webhook", "test_webhook", "rotate_webhook", "replay_webhook", "remove_webhook"];
+
 /// Status, code, and where.
-const CODES: [(u16, &str, At); 70] = [
+const CODES: [(u16, &str, At); 74] = [
     (400, "invalid_query", At::Key),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),
@@ -46,6 +50,7 @@ const CODES: [(u16, &str, At); 70] = [
         At::Of(&["find_key", "revoke_key", "find_workspace", "rename_workspace", "erase_workspace"]),
     ),
     (400, "invalid_path", At::Contact),
+    (400, "invalid_path", At::Of(WEBHOOK)),
     (400, "invalid_path", At::Of(&["undo_event", "decide_review"])),
     (400, "invalid_idempotency_key", At::Once),
     (400, "invalid_idempotency_key", At::Of(&["create_observations_batch"])),
@@ -72,6 +77,7 @@ const CODES: [(u16, &str, At); 70] = [
     (400, "invalid_name", At::Of(&["create_key", "create_workspace", "rename_workspace"])),
     (400, "invalid_scopes", At::Of(&["create_key"])),
     (400, "invalid_limit", At::Of(&["create_key"])),
+    (400, "invalid_url", At::Of(&["create_webhook"])),
     (400, "not_confirmed", At::Of(&["erase_workspace"])),
     (401, "key_required", At::Key),
     (401, "invalid_key", At::Key),
@@ -85,10 +91,11 @@ const CODES: [(u16, &str, At); 70] = [
     ),
     (404, "workspace_not_found", At::Key),
     (404, "contact_not_found", At::Contact),
-    (404, "event_not_found", At::Of(&["undo_event", "decide_review"])),
+    (404, "event_not_found", At::Of(&["undo_event", "decide_review", "create_webhook", "replay_webhook"])),
     (404, "nobody", At::Of(&["find_identity_by_identifier"])),
     (404, "no_key", At::Of(&["find_current_key"])),
     (404, "key_not_found", At::Of(&["find_key", "revoke_key"])),
+    (404, "webhook_not_found", At::Of(WEBHOOK)),
     (408, "request_timeout", At::Body),
     (409, "not_undoable", At::Of(&["undo_event"])),
     (409, "apart_already", At::Of(&["undo_event"])),
@@ -99,6 +106,7 @@ const CODES: [(u16, &str, At); 70] = [
     (409, "spelt_otherwise", At::Of(&["set_policy"])),
     (409, "name_taken", At::Of(&["create_key", "create_workspace", "rename_workspace"])),
     (409, "name_just_given_up", At::Of(&["create_workspace", "rename_workspace"])),
+    (409, "too_many_webhooks", At::Of(&["create_webhook"])),
     (409, "default_stays", At::Of(&["rename_workspace", "erase_workspace"])),
     (409, "idempotency_key_in_use", At::Once),
     (410, "contact_gone", At::Contact),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 use selfsame_rules::Actor;
-use selfsame_service::Installation;
+use selfsame_service::{Installation, WebhookSettings, Webhooks};
 use tokio::sync::watch;
 
 use crate::batch::create_observations_batch;
@@ -30,6 +30,10 @@ use crate::problem::Problem;
 use crate::record::find_record;
 use crate::reviews::{decide_review, list_reviews};
 use crate::strangers::Strangers;
+use crate::webhooks::{
+    create_webhook, find_webhook, list_webhooks, remove_webhook, replay_webhook, rotate_webhook,
+    test_webhook, webhooks,
+};
 use crate::workspaces::{
     create_workspace, erase_workspace, find_workspace, list_workspaces, rename_workspace,
 };
@@ -49,6 +53,8 @@ pub struct ApiSettings {
     pub cors: Option<Cors>,
     /// What `GET /metrics` tells.
     pub measurements: Measurements,
+    /// Where webhooks may lead to, and how long one that is tried may take.
+    pub webhooks: WebhookSettings,
 }
 
 /// The whole HTTP interface of an installation, for [`serve`](crate::serve), which finishes and measures its answers.
@@ -63,6 +69,7 @@ pub struct Api {
 /// What every handler can reach.
 pub(crate) struct ApiState {
     pub(crate) installation: Installation,
+    pub(crate) webhooks: Webhooks,
     pub(crate) strangers: Strangers,
     pub(crate) settings: ApiSettings,
     pub(crate) started: Instant,
@@ -101,6 +108,11 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/v1/keys/{id}", get(find_key).delete(revoke_key))
         .route("/v1/workspaces", get(list_workspaces).post(create_workspace))
         .route("/v1/workspaces/{name}", get(find_workspace).patch(rename_workspace).delete(erase_workspace))
+        .route("/v1/webhooks", get(list_webhooks).post(create_webhook))
+        .route("/v1/webhooks/{id}", get(find_webhook).delete(remove_webhook))
+        .route("/v1/webhooks/{id}/test", post(test_webhook))
+        .route("/v1/webhooks/{id}/rotate", post(rotate_webhook))
+        .route("/v1/webhooks/{id}/replay", post(replay_webhook))
         .route("/openapi.json", get(find_openapi))
         .route("/docs", get(find_docs))
         .route("/docs/", get(find_docs))
@@ -108,6 +120,7 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
     let metrics = Arc::new(RequestMetrics::new(&routes.templates));
     let ending = Arc::new(watch::Sender::new(false));
     let state = ApiState {
+        webhooks: webhooks(&installation, settings.webhooks),
         installation,
         settings,
         strangers: Strangers::default(),

@@ -11,7 +11,7 @@ use hyper::Request;
 use hyper::header::{CONTENT_TYPE, HOST};
 use selfsame_api::{Admission, Api, ApiSettings, Measurements, ResponseSpelling, answer, router};
 use selfsame_rules::Actor;
-use selfsame_service::{EngineSettings, Installation, SystemClock};
+use selfsame_service::{EngineSettings, Installation, SystemClock, WebhookSettings};
 use selfsame_store::Migrations;
 use selfsame_store_sqlite::SqliteStore;
 use tempfile::TempDir;
@@ -53,6 +53,7 @@ pub(super) async fn api(admission: Admission) -> (Api, Arc<GatedStore>, TempDir)
         admission,
         cors: None,
         measurements: Measurements::none(),
+        webhooks: WebhookSettings::default(),
     };
     if admission == Admission::Keys {
         let made = installation.ensure_admin_key(KEY, &Actor::named("fuzz")).await;

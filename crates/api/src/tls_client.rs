@@ -1,0 +1,23 @@
+//! TLS towards others: whom the system trusts is trusted.
+
+use std::sync::{Arc, OnceLock};
+
+use rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::TlsConnector;
+
+/// Connects by TLS to whoever has a certificate that the system trusts. What that trusts is read once, when it is first needed.
+pub fn tls_connector() -> TlsConnector {
+    static CONNECTOR: OnceLock<TlsConnector> = OnceLock::new();
+    CONNECTOR.get_or_init(|| TlsConnector::from(Arc::new(trusting_the_system()))).clone()
+}
+
+fn trusting_the_system() -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has what TLS needs")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}

@@ -1,0 +1,159 @@
+//! How messages get to endpoints: HTTP/1.1, by TLS, to addresses that were looked at before they are connected to.
+//!
+//! Written here and not taken from a client library: those resolve names behind one's back, follow redirects, and keep pools;
+//! an endpoint gets one message at a time, so one connection is all that it needs.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use axum::http::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use axum::http::{Method, Request};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use selfsame_service::{Channel, Message, PostError, Transport};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::public_address::is_public;
+use crate::tls_client::tls_connector;
+use crate::webhook_url::WebhookUrl;
+
+/// How much of an answer's body is read, so that the connection can be used again. Nobody looks at it.
+const ANSWER_BYTES_MAX: usize = 16 * 1024;
+
+/// How long it may take to come, once the status is there.
+const ANSWER_WITHIN: Duration = Duration::from_secs(1);
+
+/// How long one of several addresses may take to be connected to.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// The way to endpoints of webhooks.
+pub(crate) struct WebhookTransport {
+    /// Whether addresses may be private, and TLS be left out.
+    pub(crate) allow_private: bool,
+}
+
+struct WebhookChannel {
+    /// Nothing if it isn't fit any more: the setting may be another than when it was added.
+    url: Option<WebhookUrl>,
+    allow_private: bool,
+    /// The connection that the message before came by.
+    kept: Option<Connection>,
+}
+
+/// A connection that takes requests. It is closed when it is dropped.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Transport for WebhookTransport {
+    fn channel(&self, url: &str) -> Box<dyn Channel> {
+        let allow_private = self.allow_private;
+        let url = WebhookUrl::parse(url, allow_private).ok();
+        Box::new(WebhookChannel { url, allow_private, kept: None })
+    }
+}
+
+#[async_trait]
+impl Channel for WebhookChannel {
+    async fn post(&mut self, message: &Message) -> Result<u16, PostError> {
+        let url = self.url.clone().ok_or(PostError::InvalidUrl)?;
+        // One that was kept may have been closed meanwhile, which shows only when it is used.
+        if let Some(kept) = self.kept.take()
+            && !kept.sender.is_closed()
+            && let Ok(status) = self.exchange(kept, &url, message).await
+        {
+            return Ok(status);
+        }
+        let connection = connect(&url, self.allow_private).await?;
+        self.exchange(connection, &url, message).await
+    }
+}
+
+impl WebhookChannel {
+    /// One request and its answer. The connection is kept if it can be used again.
+    async fn exchange(
+        &mut self,
+        mut connection: Connection,
+        url: &WebhookUrl,
+        message: &Message,
+    ) -> Result<u16, PostError> {
+        connection.sender.ready().await.map_err(|_| PostError::Broken)?;
+        let answer = connection.sender.send_request(request(url, message)?);
+        let answer = answer.await.map_err(|_| PostError::Broken)?;
+        let status = answer.status().as_u16();
+        let rest = timeout(ANSWER_WITHIN, Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect());
+        if matches!(rest.await, Ok(Ok(_))) {
+            self.kept = Some(connection);
+        }
+        Ok(status)
+    }
+}
+
+fn request(url: &WebhookUrl, message: &Message) -> Result<Request<Full<Bytes>>, PostError> {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(&url.path_and_query)
+        .header(HOST, &url.authority)
+        .header(USER_AGENT, concat!("selfsame/", env!("CARGO_PKG_VERSION")))
+        .header(CONTENT_TYPE, "application/json")
+        .header("webhook-id", &message.id)
+        .header("webhook-timestamp", message.timestamp)
+        .header("webhook-signature", &message.signature)
+        .body(Full::new(Bytes::from(message.body.clone())));
+    request.map_err(|_| PostError::InvalidUrl)
+}
+
+/// A new connection, to an address that was looked at.
+async fn connect(url: &WebhookUrl, allow_private: bool) -> Result<Connection, PostError> {
+    let found = lookup_host((url.host.as_str(), url.port)).await.map_err(|_| PostError::UnknownHost)?;
+    let found: Vec<SocketAddr> = found.collect();
+    if found.is_empty() {
+        return Err(PostError::UnknownHost);
+    }
+    let fit: Vec<SocketAddr> =
+        found.into_iter().filter(|address| allow_private || is_public(address.ip())).collect();
+    if fit.is_empty() {
+        return Err(PostError::PrivateAddress);
+    }
+    let stream = connect_to_one(&fit).await.ok_or(PostError::NoConnection)?;
+    if !url.is_tls {
+        return begin(stream).await;
+    }
+    let name = ServerName::try_from(url.host.clone()).map_err(|_| PostError::InvalidUrl)?;
+    begin(tls_connector().connect(name, stream).await.map_err(|_| PostError::NoTls)?).await
+}
+
+async fn connect_to_one(addresses: &[SocketAddr]) -> Option<TcpStream> {
+    for address in addresses {
+        if let Ok(Ok(stream)) = timeout(CONNECT_WITHIN, TcpStream::connect(address)).await {
+            // A message is one write; where it can't be set, it is only slower.
+            let _ = stream.set_nodelay(true);
+            return Some(stream);
+        }
+    }
+    None
+}
+
+async fn begin<S>(stream: S) -> Result<Connection, PostError>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(|_| PostError::Broken)?;
+    // Its error reaches whoever waits for the answer.
+    let task = tokio::spawn(async move { drop(connection.await) });
+    Ok(Connection { sender, task })
+}
