@@ -282,6 +282,7 @@ fn help_lists_the_commands() {
       identify     Identify one observation against a database; beside a running server, through it
       keys         Make, list and revoke keys; beside a running server, through it
       workspaces   Make, list, rename and erase workspaces; beside a running server, through it
+      webhooks     Add, try, list and remove endpoints that events are sent to; beside a running server, through it
       why          Tell why two contacts are the same person; exit code 1 if they aren't
       history      List the events of a person
       record       Tell everything that is held about a person, as JSON
@@ -346,6 +347,12 @@ fn help_of_serve_explains_each_setting() {
               Proxies that are believed when they say whom they speak for: addresses and networks, with commas between [env: SELFSAME_TRUSTED_PROXIES=]
           --cors-origins <ORIGINS>
               Origins whose web pages may use the API in a browser, with commas between, or `*` for all [env: SELFSAME_CORS_ORIGINS=]
+          --webhooks-allow-private[=<BOOL>]
+              Let webhooks lead to this machine and to private networks, and go without TLS: whoever may add one reaches what is there [env: SELFSAME_WEBHOOKS_ALLOW_PRIVATE=] [possible values: true, false]
+          --webhooks-timeout-seconds <SECONDS>
+              Seconds that an endpoint of a webhook may take to answer [default: 15] [env: SELFSAME_WEBHOOKS_TIMEOUT_SECONDS=]
+          --webhooks-parked-after-seconds <SECONDS>
+              Seconds for which an endpoint may fail until it is parked, and nothing more is sent to it [default: 259200] [env: SELFSAME_WEBHOOKS_PARKED_AFTER_SECONDS=]
           --migrate[=<BOOL>]
               Bring the database to this version's schema at the start [default: true] [env: SELFSAME_MIGRATE=] [possible values: true, false]
           --log <FILTER>

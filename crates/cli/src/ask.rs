@@ -12,7 +12,7 @@ use axum::http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use selfsame_api::{Admission, ApiSettings, Measurements, ResponseSpelling, router};
 use selfsame_rules::Actor;
-use selfsame_service::{EngineSettings, Installation, SystemClock};
+use selfsame_service::{EngineSettings, Installation, SystemClock, WebhookSettings};
 use selfsame_store::{Migrations, Store};
 use selfsame_store_sqlite::{OpenError, SqliteStore};
 use serde_json::Value;
@@ -41,8 +41,18 @@ pub(crate) struct Answered {
 impl Question<'_> {
     /// The answer to it, whatever its status.
     pub(crate) async fn ask(&self, database: &Database) -> anyhow::Result<Answered> {
+        self.ask_with(database, WebhookSettings::default()).await
+    }
+
+    /// The same; `webhooks`: where these may lead to, if no server is asked.
+    pub(crate) async fn ask_with(
+        &self,
+        database: &Database,
+        webhooks: WebhookSettings,
+    ) -> anyhow::Result<Answered> {
         let Some(file) = database.file() else {
-            return self.ask_here(database.open(Migrations::Expect, COMMAND_PATIENCE).await?).await;
+            let store = database.open(Migrations::Expect, COMMAND_PATIENCE).await?;
+            return self.ask_here(store, webhooks).await;
         };
         // Whoever only asks should not find an empty database made in the wrong folder.
         if self.method == Method::GET && !file.exists() {
@@ -56,7 +66,7 @@ impl Question<'_> {
         let began = Instant::now();
         loop {
             let in_use = match SqliteStore::open(file, Migrations::Apply) {
-                Ok(store) => return self.ask_here(Arc::new(store)).await,
+                Ok(store) => return self.ask_here(Arc::new(store), webhooks).await,
                 Err(error @ OpenError::InUse { .. }) => error,
                 Err(error) => return Err(error.into()),
             };
@@ -80,7 +90,7 @@ impl Question<'_> {
         }
     }
 
-    async fn ask_here(&self, store: Arc<dyn Store>) -> anyhow::Result<Answered> {
+    async fn ask_here(&self, store: Arc<dyn Store>, webhooks: WebhookSettings) -> anyhow::Result<Answered> {
         let installation =
             Installation::start(store, Arc::new(SystemClock), EngineSettings::default()).await?;
         let settings = ApiSettings {
@@ -90,6 +100,7 @@ impl Question<'_> {
             admission: Admission::Commands,
             cors: None,
             measurements: Measurements::none(),
+            webhooks,
         };
         let response = selfsame_api::answer(&router(installation.clone(), settings), self.request()?).await;
         let answer = read(response).await;

@@ -29,6 +29,7 @@ mod serve;
 mod settings;
 mod table;
 mod traces;
+mod webhooks;
 mod workspaces;
 
 use std::collections::HashMap;
@@ -66,6 +67,8 @@ enum Command {
     Keys(keys::KeysArguments),
     /// Make, list, rename and erase workspaces; beside a running server, through it.
     Workspaces(workspaces::WorkspacesArguments),
+    /// Add, try, list and remove endpoints that events are sent to; beside a running server, through it.
+    Webhooks(webhooks::WebhooksArguments),
     /// Tell why two contacts are the same person; exit code 1 if they aren't.
     Why(people::WhyArguments),
     /// List the events of a person.
@@ -156,6 +159,7 @@ fn run() -> anyhow::Result<Outcome> {
             Command::Identify(arguments) => identify::run(arguments).await,
             Command::Keys(arguments) => keys::run(arguments).await,
             Command::Workspaces(arguments) => workspaces::run(arguments).await,
+            Command::Webhooks(arguments) => webhooks::run(arguments).await,
             Command::Why(arguments) => people::why(arguments).await,
             Command::History(arguments) => people::history(arguments).await,
             Command::Record(arguments) => people::record(arguments).await,

@@ -95,11 +95,13 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
         stopped(stopping.clone()).await;
         installation.retire();
     };
+    let webhooks = selfsame_api::webhooks(&installation, settings.webhooks.settings());
+    let delivering = webhooks.deliver(stopping.clone(), drain_timeout(&settings));
     let watched = installation.default_engine().clone();
     let watching = tokio::spawn(async move { watched.watch().await });
     greet(&format!("{scheme}://{address}"), &database, log_format);
     // Retired before a listener is closed: whoever then still gets in is told.
-    tokio::join!(retiring, serving, serving_commands);
+    tokio::join!(retiring, serving, serving_commands, delivering);
     watching.abort();
 
     tracing::info!("draining: committing what waits");
@@ -232,13 +234,17 @@ fn server_settings(settings: &Settings, edge: Edge) -> ServerSettings {
         header_timeout: receive_timeout(settings),
         send_timeout: settings.limits.send_timeout(),
         connections_max: open_files::connections_max(settings.limits.connections_max),
-        drain_timeout: Duration::from_secs(settings.drain_timeout_seconds.unwrap_or(20)),
+        drain_timeout: drain_timeout(settings),
         edge,
     }
 }
 
 fn receive_timeout(settings: &Settings) -> Duration {
     Duration::from_secs(settings.receive_timeout_seconds.unwrap_or(30))
+}
+
+fn drain_timeout(settings: &Settings) -> Duration {
+    Duration::from_secs(settings.drain_timeout_seconds.unwrap_or(20))
 }
 
 fn spelling(settings: &Settings) -> ResponseSpelling {
@@ -255,7 +261,9 @@ fn api(
     let (body_timeout, actor) = (receive_timeout(settings), Actor::named("POST /identify"));
     let measurements = measurements.clone();
     let cors = settings.edge.cors_origins.clone();
-    let settings = ApiSettings { response_spelling, body_timeout, actor, admission, cors, measurements };
+    let webhooks = settings.webhooks.settings();
+    let settings =
+        ApiSettings { response_spelling, body_timeout, actor, admission, cors, measurements, webhooks };
     router(installation.clone(), settings)
 }
 

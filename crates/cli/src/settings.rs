@@ -6,6 +6,7 @@
 mod edge;
 mod limits;
 mod telemetry;
+mod webhooks;
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -19,6 +20,7 @@ use self::edge::EdgeSettings;
 pub(crate) use self::edge::TlsSettings;
 use self::limits::LimitSettings;
 pub(crate) use self::telemetry::{LogFormat, Ratio, TelemetrySettings};
+pub(crate) use self::webhooks::WebhookArguments;
 
 /// Every setting of `serve`, each perhaps not given. The other commands use `database_url` alone.
 #[derive(clap::Args, Deserialize, Default)]
@@ -72,6 +74,9 @@ pub(crate) struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) edge: EdgeSettings,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) webhooks: WebhookArguments,
     /// Bring the database to this version's schema at the start [default: true]
     #[arg(long, env = "SELFSAME_MIGRATE", value_name = "BOOL", num_args = 0..=1,
         require_equals = true, default_missing_value = "true")]
@@ -85,7 +90,7 @@ pub(crate) struct Settings {
 }
 
 /// The setting that every command has.
-#[derive(clap::Args, Deserialize, Default)]
+#[derive(Clone, clap::Args, Deserialize, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct DatabaseSettings {
     /// The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db]
@@ -130,6 +135,7 @@ impl Settings {
             limits: self.limits.or(below.limits),
             tls: self.tls.or(below.tls),
             edge: self.edge.or(below.edge),
+            webhooks: self.webhooks.or(below.webhooks),
             migrate: self.migrate.or(below.migrate),
             log: self.log.or(below.log),
             telemetry: self.telemetry.or(below.telemetry),

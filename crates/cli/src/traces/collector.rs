@@ -15,7 +15,7 @@ use hyper::client::conn::http1::handshake;
 use hyper_util::rt::TokioIo;
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
+use selfsame_api::tls_connector;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
@@ -59,7 +59,7 @@ impl Collector {
         let uri: Uri = url.parse().unwrap_or_default();
         let (tls, port) = match (uri.scheme_str(), uri.host()) {
             (Some("http"), Some(_)) => (None, 80),
-            (Some("https"), Some(_)) => (Some(connector()), 443),
+            (Some("https"), Some(_)) => (Some(tls_connector()), 443),
             _ => bail!("the OTLP endpoint is no URL of HTTP\nhint: for example http://127.0.0.1:4318"),
         };
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
@@ -131,19 +131,6 @@ where
     let answer = sender.send_request(Request::from_parts(head, Full::new(body))).await?;
     let (head, body) = answer.into_parts();
     Ok(Response::from_parts(head, Limited::new(body, ANSWER_BYTES_MAX).collect().await?.to_bytes()))
-}
-
-/// Trusts whom the system trusts.
-fn connector() -> TlsConnector {
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("the provider has what TLS needs")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    TlsConnector::from(Arc::new(config))
 }
 
 /// As the SDK would have it for a client of its own.
