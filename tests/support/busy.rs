@@ -243,8 +243,13 @@ impl Play {
 
 /// The contacts as `selfsame export` writes them, beside a running server. An erased value is none, whatever stands for it.
 pub fn exported(database: &Database) -> Vec<Value> {
+    exported_from(&database.url())
+}
+
+/// The same of the database of that URL.
+pub fn exported_from(url: &str) -> Vec<Value> {
     let folder = std::env::temp_dir();
-    let output = command(&folder, &["export"]).env("DATABASE_URL", database.url()).output();
+    let output = command(&folder, &["export"]).env("DATABASE_URL", url).output();
     let output = output.expect("the program can be started");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).expect("an export is UTF-8");

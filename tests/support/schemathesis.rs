@@ -1,14 +1,12 @@
 //! schemathesis, as `tests/schemathesis` pins it: it reads the description of the interface, asks all that this allows and much
 //! that it doesn't, and compares each answer with what is described.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use crate::postgres::kept;
-use crate::prisma::{fingerprint, must};
 use crate::process::clean;
+use crate::python;
 
 const REQUIREMENTS: &str = include_str!("../schemathesis/requirements.txt");
 
@@ -36,7 +34,7 @@ pub struct Task<'task> {
 ///
 /// If it can't be installed or run.
 pub fn run(task: &Task<'_>) -> Result<String, String> {
-    let installed = installed();
+    let installed = python::packages("schemathesis", REQUIREMENTS);
     let folder = tempfile::tempdir().expect("there is room for a temporary folder");
     let mut python = Command::new("python3");
     clean(&mut python, folder.path()).args(["-m", "schemathesis.cli", "run", task.description]);
@@ -62,25 +60,4 @@ pub fn run(task: &Task<'_>) -> Result<String, String> {
         Some(1) => Err(report),
         _ => panic!("{:?}: {report}{}", output.status, String::from_utf8_lossy(&output.stderr)),
     }
-}
-
-/// The folder with its packages, installed once.
-fn installed() -> PathBuf {
-    kept::folder(&format!("schemathesis-{:016x}", fingerprint(REQUIREMENTS)), |folder| {
-        fs::create_dir(folder).expect("its parent was just made");
-        let list = folder.join("requirements.txt");
-        fs::write(&list, REQUIREMENTS).expect("there is room");
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-compile",
-            "--target",
-        ]);
-        must(pip.arg(folder.join("packages")).arg("--requirement").arg(list), folder);
-    })
-    .join("packages")
 }
