@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use selfsame_rules::{Actor, AdoptionSettings, Timestamp, decide};
 use selfsame_service::{Engine, EngineSettings};
-use selfsame_store::{Migrations, Scan, Store, WorkspaceKey};
+use selfsame_store::{Migrations, Once, Scan, Store, WorkspaceKey};
 use selfsame_store_postgres::{
     AdoptionOrder, ConnectionSettings, OpenError, PostgresStore, adopt_database, examine, statements,
 };
 use support::administration;
-use support::backend::{Backend, Stored};
+use support::backend::{Backend, Stored, observation};
 use support::clock::ManualClock;
 use support::corrections;
 use support::databases::Database;
@@ -155,6 +155,10 @@ async fn use_everything(url: &str) {
     );
     corrections::use_everything(&engine).await;
     webhooks::use_everything(&*store).await;
+    // A message that is to have its effect once.
+    let (at, message) = (Timestamp::from_milliseconds(1), observation(&seen("d@b.org", "4")).unwrap());
+    let once = Once::new(WorkspaceKey::DEFAULT, "POST /v1/batch", "m1", [""; 0], at);
+    engine.identify_all_once(vec![message], vec![Some(once)]).await.unwrap();
     assert!(
         store.forget_answers(WorkspaceKey::DEFAULT, Timestamp::from_milliseconds(i64::MAX)).await.unwrap()
     );

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use selfsame_rules::{Identifier, Identities, Neighbourhood, Observation, Outcome, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
-    Look, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store, StoreError,
-    WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, IsKept, Kept, KeptAnswer,
+    Look, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store,
+    StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 
@@ -116,15 +116,16 @@ impl Store for FaultyStore {
         }
     }
 
-    async fn write(
+    async fn write_once(
         &self,
         workspace: WorkspaceKey,
         observations: Vec<Observation>,
-        mut decision: Decision,
+        once: Vec<Once>,
+        mut decision: OnceDecision,
     ) -> Result<Plan, StoreError> {
         match self.fault {
             Fault::StaleLoad | Fault::MixedWorkspaces | Fault::UnreadableKeys => {
-                self.inner.write(workspace, observations, decision).await
+                self.inner.write_once(workspace, observations, once, decision).await
             }
             Fault::CachedLoad => {
                 {
@@ -132,29 +133,30 @@ impl Store for FaultyStore {
                     cache.loaded.clear();
                     cache.writes_begun += 1;
                 }
-                let written = self.inner.write(workspace, observations, decision).await;
+                let written = self.inner.write_once(workspace, observations, once, decision).await;
                 self.cache().writes_ended += 1;
                 written
             }
             Fault::SkippedRelink => {
-                let skipping = Box::new(move |identities: &dyn Identities| {
-                    let mut plan = decision(identities);
-                    for event in &mut plan.events {
+                let skipping = Box::new(move |identities: &dyn Identities, is_kept: &IsKept<'_>| {
+                    let mut planned = decision(identities, is_kept);
+                    for event in &mut planned.plan.events {
                         if let Outcome::Merged { former_primaries, .. } = &mut event.outcome {
                             former_primaries.clear();
                         }
                     }
-                    plan
+                    planned
                 });
-                self.inner.write(workspace, observations, skipping).await
+                self.inner.write_once(workspace, observations, once, skipping).await
             }
             Fault::AnsweredBeforeCommit => {
                 let mut plan = None;
-                let mut look = |identities: &dyn Identities| plan = Some(decision(identities));
+                let mut look =
+                    |identities: &dyn Identities| plan = Some(decision(identities, &|_| false).plan);
                 self.inner.look(workspace, observations.clone(), &mut look).await?;
                 let plan = plan.expect("a look shows something");
                 let inner = Arc::clone(&self.inner);
-                tokio::spawn(async move { inner.write(workspace, observations, decision).await });
+                tokio::spawn(async move { inner.write_once(workspace, observations, once, decision).await });
                 Ok(plan)
             }
         }

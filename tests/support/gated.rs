@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
-    Look, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store, StoreError,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Kept, KeptAnswer, Look,
+    Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store, StoreError,
     WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::{mpsc, watch};
@@ -71,11 +71,12 @@ impl Store for GatedStore {
         self.inner.look(workspace, observations, look).await
     }
 
-    async fn write(
+    async fn write_once(
         &self,
         workspace: WorkspaceKey,
         observations: Vec<Observation>,
-        decision: Decision,
+        once: Vec<Once>,
+        decision: OnceDecision,
     ) -> Result<Plan, StoreError> {
         self.arrived.send_modify(|arrived| *arrived += 1);
         let number = self.writes();
@@ -87,7 +88,7 @@ impl Store for GatedStore {
         if self.refused.contains(&number) {
             return Err(StoreError::NoSpace);
         }
-        self.inner.write(workspace, observations, decision).await
+        self.inner.write_once(workspace, observations, once, decision).await
     }
 
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {

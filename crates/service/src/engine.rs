@@ -6,12 +6,13 @@ use std::time::Duration;
 use selfsame_rules::{
     Answer, Event, Identities, Observation, Plan, contacts_in_answers, decide, recognise_showing,
 };
-use selfsame_store::{Store, StoreError, WorkspaceKey};
+use selfsame_store::{Once, Store, StoreError, WorkspaceKey};
 use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument, info_span};
 
 use crate::Clock;
 use crate::feed::Feed;
+use crate::marked::{Marks, marks};
 use crate::metrics::{EngineMetrics, Operation};
 use crate::queue::Queue;
 use crate::readiness::{Readiness, Standing, WATCH_EVERY};
@@ -167,8 +168,31 @@ impl Engine {
     ///
     /// As for [`Engine::identify`], for all of them alike.
     pub async fn identify_all(&self, observations: Vec<Observation>) -> Result<Together, IdentifyError> {
+        self.answer_or_count(observations, Marks::new()).await
+    }
+
+    /// As [`Engine::identify_all`], for observations of which some are to have their effect once, however often they are sent:
+    /// `once` has a place for each. Those that change something are kept as carried out, in the same transaction. One that was
+    /// carried out before changes nothing, and its answer may tell of nobody.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::identify`], for all of them alike.
+    pub async fn identify_all_once(
+        &self,
+        observations: Vec<Observation>,
+        once: Vec<Option<Once>>,
+    ) -> Result<Together, IdentifyError> {
+        self.answer_or_count(observations, marks(once)).await
+    }
+
+    async fn answer_or_count(
+        &self,
+        observations: Vec<Observation>,
+        marks: Marks,
+    ) -> Result<Together, IdentifyError> {
         let count = observations.len();
-        let answered = self.answer_all(observations).await;
+        let answered = self.answer_all(observations, marks).await;
         if answered.is_err() {
             self.metrics.failed.increment(count as u64);
         }
@@ -192,7 +216,11 @@ impl Engine {
         Ok((answers.pop().expect("one observation has one answer"), events.pop()))
     }
 
-    async fn answer_all(&self, observations: Vec<Observation>) -> Result<Together, IdentifyError> {
+    async fn answer_all(
+        &self,
+        observations: Vec<Observation>,
+        marks: Marks,
+    ) -> Result<Together, IdentifyError> {
         let begun = Instant::now();
         let deadline = begun + self.answer_timeout;
         let too_slow = || Arc::new(TooSlow(self.answer_timeout));
@@ -225,7 +253,7 @@ impl Engine {
             return Ok(Together::TooMuch(observations));
         }
         // What was decided on this load may be stale by the time that it is our turn: decided again under the lock.
-        let changed = timeout_at(deadline, self.queue.change(observations, contacts)).await;
+        let changed = timeout_at(deadline, self.queue.change(observations, marks, contacts)).await;
         // Its batch may be under way, and be committed all the same.
         let changed = changed.unwrap_or_else(|_| Err(StoreError::OutcomeUnknown(too_slow()).into()));
         self.shown(changed?, deadline).await

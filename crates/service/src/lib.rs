@@ -19,6 +19,7 @@ mod installation;
 mod key_text;
 mod key_use;
 mod ledger;
+mod marked;
 mod metrics;
 mod pace;
 mod questions;

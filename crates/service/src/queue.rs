@@ -8,13 +8,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::join;
 use futures_util::stream::FuturesOrdered;
-use selfsame_rules::{Answer, Observation, decide_showing};
-use selfsame_store::{Decision, Store, StoreError, WorkspaceKey};
+use selfsame_rules::{Answer, Observation};
+use selfsame_store::{Once, OnceDecision, Store, StoreError, WorkspaceKey};
 use tokio::sync::{Notify, Semaphore, TryAcquireError, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::feed::Feed;
+use crate::marked::{Marks, decide_marked};
 use crate::metrics::{EngineMetrics, Operation, Places};
 use crate::pace::Pace;
 use crate::readiness::Standing;
@@ -25,6 +26,7 @@ use crate::{ANSWER_CONTACTS_MAX, Clock, EngineSettings, IdentifyError, Seldom};
 /// Observations that came together, of which at least one changes something, and who waits for their answers.
 struct Job {
     observations: Vec<Observation>,
+    marks: Marks,
     /// How many contacts their answers held when they came.
     contacts: usize,
     /// Their places in the queue; free again when the job is taken out of it.
@@ -100,6 +102,7 @@ impl Queue {
     pub(crate) async fn change(
         &self,
         observations: Vec<Observation>,
+        marks: Marks,
         contacts: usize,
     ) -> Result<Vec<Answer>, IdentifyError> {
         // More than fit into the number are more than the queue holds.
@@ -119,7 +122,7 @@ impl Queue {
         let (answer, answered) = oneshot::channel();
         let (places, came) = (self.metrics.waiting(places), Instant::now());
         let step = WaitingStep::begin(observations.len());
-        if !self.waiting.add(Job { observations, contacts, places, came, step, answer }) {
+        if !self.waiting.add(Job { observations, marks, contacts, places, came, step, answer }) {
             return Err(IdentifyError::ShuttingDown);
         }
         answered.await.unwrap_or(Err(IdentifyError::ShuttingDown))
@@ -235,18 +238,20 @@ impl Committer {
         let (metrics, standing) = (Arc::clone(&self.metrics), Arc::clone(&self.standing));
         let waiting = Arc::clone(&self.waiting);
         let mut batch = Batch::of(first, waiting, self.batch_observations_max, Arc::clone(&metrics));
-        let asked = if self.store.shows_everything() { Vec::new() } else { batch.observations().to_vec() };
+        let (asked, once) = if self.store.shows_everything() { Default::default() } else { batch.asked() };
         let (store, workspace, clock) = (Arc::clone(&self.store), self.workspace, Arc::clone(&self.clock));
         let (askers, pace) = (Arc::clone(&batch.askers), Arc::clone(&self.pace));
         let feed = Arc::clone(&self.feed);
         pace.lock().expect("nothing panics while it holds this").begun(Instant::now());
         async move {
             let shown_max = shown_max(&*store);
-            let decision: Decision = Box::new(move |identities| {
-                decide_showing(identities, batch.observations(), clock.now(), shown_max)
+            let decision: OnceDecision = Box::new(move |identities, is_kept| {
+                batch.close();
+                let (observations, marks) = (&batch.observations, &batch.marks);
+                decide_marked(identities, observations, marks, is_kept, clock.now(), shown_max)
             });
             let begun = Instant::now();
-            let written = store.write(workspace, asked, decision).await;
+            let written = store.write_once(workspace, asked, once, decision).await;
             let ended = Instant::now();
             pace.lock().expect("nothing panics while it holds this").ended(ended, written.is_ok());
             metrics.commit.record(ended - begun);
@@ -289,9 +294,10 @@ enum Next {
     Ended,
 }
 
-/// What is written together. It takes on what waits until it is first looked at.
+/// What is written together. It takes on what waits until it is closed.
 struct Batch {
     observations: Vec<Observation>,
+    marks: Marks,
     /// How many contacts their answers held when they came.
     contacts: usize,
     askers: Arc<Mutex<Vec<Asker>>>,
@@ -303,21 +309,26 @@ struct Batch {
 
 impl Batch {
     fn of(first: Job, waiting: Arc<Waiting>, observations_max: usize, metrics: Arc<EngineMetrics>) -> Self {
-        let (observations, askers) = (Vec::new(), Arc::default());
+        let (observations, marks, askers) = (Vec::new(), Marks::new(), Arc::default());
         let waiting = Some(waiting);
-        let mut batch = Self { observations, contacts: 0, askers, observations_max, waiting, metrics };
+        let mut batch = Self { observations, marks, contacts: 0, askers, observations_max, waiting, metrics };
         batch.add(first);
         batch
     }
 
-    /// Its observations, now that it is closed.
-    fn observations(&mut self) -> &[Observation] {
+    /// Closes it, if it isn't yet.
+    fn close(&mut self) {
         if let Some(waiting) = self.waiting.take() {
             while let Some(job) = waiting.take(|job| self.has_room_for(job)) {
                 self.add(job);
             }
         }
-        &self.observations
+    }
+
+    /// What is told to a store that has to know beforehand what is asked of it.
+    fn asked(&mut self) -> (Vec<Observation>, Vec<Once>) {
+        self.close();
+        (self.observations.clone(), self.marks.values().cloned().collect())
     }
 
     fn has_room_for(&self, job: &Job) -> bool {
@@ -325,7 +336,9 @@ impl Batch {
             && self.contacts + job.contacts <= ANSWER_CONTACTS_MAX
     }
 
-    fn add(&mut self, Job { observations, contacts, places, came, step, answer }: Job) {
+    fn add(&mut self, Job { observations, marks, contacts, places, came, step, answer }: Job) {
+        let before = self.observations.len();
+        self.marks.extend(marks.into_iter().map(|(place, once)| (before + place, once)));
         self.contacts += contacts;
         drop(places);
         self.metrics.queue_wait.record(came.elapsed());

@@ -1,5 +1,7 @@
 //! Answers that are kept for requests that may be repeated.
 
+use std::collections::HashSet;
+
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::future::join;
 use selfsame_rules::Timestamp;
@@ -9,7 +11,7 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::carry_out::Statement;
 use crate::connections::Loan;
 use crate::rows::get;
-use crate::statements::answers::{FORGET, KEEP, KEEP_INSTEAD, KEPT, TAKE_BODIES};
+use crate::statements::answers::{FORGET, KEEP, KEEP_ALL, KEEP_INSTEAD, KEPT, KEPT_OF, TAKE_BODIES};
 use crate::statements::{COMMIT, ROLLBACK};
 use crate::transaction::{Stopped, Transaction, Writer, carry_out_and_commit};
 
@@ -48,6 +50,55 @@ pub(crate) async fn answered(client: Loan, once: Option<&Once>) -> Result<Result
     client.batch_execute(ROLLBACK).await?;
     client.give_back();
     Ok(Err(kept))
+}
+
+/// Those of some requests of a workspace of which an answer is kept.
+#[derive(Default)]
+pub(crate) struct KeptOf(HashSet<(String, String)>);
+
+impl KeptOf {
+    /// Sends the statement, where there is anything to ask; under the lock, it is answered behind it.
+    pub(crate) async fn load(
+        client: &ClientWrapper,
+        workspace: WorkspaceKey,
+        all: &[Once],
+    ) -> Result<Self, Stopped> {
+        if all.is_empty() {
+            return Ok(Self::default());
+        }
+        let routes: Vec<&str> = all.iter().map(Once::route).collect();
+        let keys: Vec<&str> = all.iter().map(Once::key).collect();
+        let since_ms: Vec<i64> = all.iter().map(|once| once.kept_since().as_milliseconds()).collect();
+        let which: [(&(dyn ToSql + Sync), Type); 4] = [
+            (&workspace.0, Type::INT8),
+            (&routes, Type::TEXT_ARRAY),
+            (&keys, Type::TEXT_ARRAY),
+            (&since_ms, Type::INT8_ARRAY),
+        ];
+        let rows = client.query_typed(KEPT_OF, &which).await?;
+        let kept = rows.iter().map(|row| Ok((get(row, "route")?, get(row, "key_digest")?)));
+        Ok(Self(kept.collect::<Result<_, StoreError>>()?))
+    }
+
+    pub(crate) fn has(&self, once: &Once) -> bool {
+        !self.0.is_empty() && self.0.contains(&(once.route().to_owned(), once.key().to_owned()))
+    }
+}
+
+/// The statement that keeps of each of the requests that it was carried out.
+pub(crate) fn keep_all(workspace: WorkspaceKey, all: &[Once]) -> Option<Statement> {
+    let texts = |text: fn(&Once) -> &str| all.iter().map(|once| text(once).to_owned()).collect::<Vec<_>>();
+    let at_ms: Vec<i64> = all.iter().map(|once| once.at().as_milliseconds()).collect();
+    let answer = KeptAnswer::carried_out();
+    (!all.is_empty()).then(|| {
+        Statement::new(KEEP_ALL, workspace)
+            .with(texts(|once| once.route()), Type::TEXT_ARRAY)
+            .with(texts(Once::key), Type::TEXT_ARRAY)
+            .with(texts(Once::request), Type::TEXT_ARRAY)
+            .with(at_ms, Type::INT8_ARRAY)
+            .with(i64::from(answer.status), Type::INT8)
+            .with(answer.body.map(String::from), Type::TEXT)
+    })
 }
 
 /// The statement that keeps the answer, if there is one to keep.

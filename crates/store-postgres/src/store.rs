@@ -6,8 +6,8 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
-    Look, Migrations, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Kept, KeptAnswer, Look,
+    Migrations, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store,
     StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::mpsc;
@@ -177,13 +177,14 @@ impl Store for PostgresStore {
         Ok(())
     }
 
-    async fn write(
+    async fn write_once(
         &self,
         workspace: WorkspaceKey,
         observations: Vec<Observation>,
-        decision: Decision,
+        once: Vec<Once>,
+        decision: OnceDecision,
     ) -> Result<Plan, StoreError> {
-        self.carry_out(Write::new(workspace, observations, decision)).await
+        self.carry_out(Write::new(workspace, observations, once, decision)).await
     }
 
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {

@@ -2,11 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use futures_util::future::join3;
+use futures_util::future::join4;
 use selfsame_rules::{Identifier, Identities, Observation, Plan};
-use selfsame_store::{Decision, Recall, Recalled, StoreError, WorkspaceKey};
+use selfsame_store::{Once, OnceDecision, Planned, Recall, Recalled, StoreError, WorkspaceKey};
 use tokio_postgres::types::Type;
 
+use crate::answers::{KeptOf, keep_all};
 use crate::apart::apart;
 use crate::carry_out::{Statement, statements};
 use crate::connections::Loan;
@@ -21,16 +22,22 @@ pub(crate) struct Write {
     observations: Vec<Observation>,
     /// Of the observations, sorted, each once.
     identifiers: Vec<Identifier>,
-    decision: Arc<Mutex<Decision>>,
+    once: Vec<Once>,
+    decision: Arc<Mutex<OnceDecision>>,
 }
 
 impl Write {
-    /// Decides on whoever owns an identifier of `observations`.
-    pub(crate) fn new(workspace: WorkspaceKey, observations: Vec<Observation>, decision: Decision) -> Self {
+    /// Decides on whoever owns an identifier of `observations`, and on which of `once` are kept.
+    pub(crate) fn new(
+        workspace: WorkspaceKey,
+        observations: Vec<Observation>,
+        once: Vec<Once>,
+        decision: OnceDecision,
+    ) -> Self {
         let mut identifiers = identifiers_in_plain(&observations);
         identifiers.sort_unstable();
         identifiers.dedup();
-        Self { workspace, observations, identifiers, decision: Arc::new(Mutex::new(decision)) }
+        Self { workspace, observations, identifiers, once, decision: Arc::new(Mutex::new(decision)) }
     }
 }
 
@@ -52,25 +59,27 @@ impl Transaction for Write {
         // The load is sent behind the lock without waiting for it, and runs after it: at READ COMMITTED each
         // statement has a snapshot of its own, taken when its turn comes.
         let key: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&workspace.0, Type::INT8)];
-        let (begun, locked, loaded) = join3(
+        let (begun, locked, loaded, kept) = join4(
             client.batch_execute(&writer.begin),
             client.query_typed(LOCK, &key),
             load::send(&client, workspace, &self.identifiers),
+            KeptOf::load(&client, workspace, &self.once),
         )
         .await;
         begun?;
         if locked?.is_empty() {
             return Err(no_workspace(client, workspace).await);
         }
-        let rows = loaded?;
+        let (rows, kept) = (loaded?, Arc::new(kept?));
         let (identifiers, decision) = (self.identifiers.clone(), Arc::clone(&self.decision));
+        let known = Arc::clone(&kept);
         let decided = apart(rows.len(), move || {
             let loaded = Loaded::read(&rows, &identifiers, workspace)?;
             if !loaded.is_plain() {
                 return Ok(None);
             }
             let neighbourhood = loaded.neighbourhood(&identifiers)?;
-            Ok::<_, StoreError>(Some(decide(&decision, &neighbourhood, workspace)))
+            Ok::<_, StoreError>(Some(decide(&decision, &neighbourhood, &known, workspace)))
         });
         let (plan, statements) = match decided.await? {
             Some(decided) => decided,
@@ -78,7 +87,7 @@ impl Transaction for Write {
                 let recall = Recall::Observations(self.observations.clone());
                 let Recalled { register, .. } = recall_on(&client, workspace, recall).await?;
                 let decision = Arc::clone(&self.decision);
-                apart(register.rows().count(), move || decide(&decision, &register, workspace)).await
+                apart(register.rows().count(), move || decide(&decision, &register, &kept, workspace)).await
             }
         };
         if statements.is_empty() {
@@ -93,12 +102,16 @@ impl Transaction for Write {
 }
 
 fn decide(
-    decision: &Mutex<Decision>,
+    decision: &Mutex<OnceDecision>,
     identities: &dyn Identities,
+    kept: &KeptOf,
     workspace: WorkspaceKey,
 ) -> (Plan, Vec<Statement>) {
     let mut decision = decision.lock().expect("a decision that panics ends its write");
-    let plan = decision(identities);
-    let statements = statements(workspace, &plan);
+    let Planned { plan, keep } = decision(identities, &|once| kept.has(once));
+    let mut statements = statements(workspace, &plan);
+    if !statements.is_empty() {
+        statements.extend(keep_all(workspace, &keep));
+    }
     (plan, statements)
 }

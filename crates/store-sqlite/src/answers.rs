@@ -1,5 +1,7 @@
 //! Answers that are kept for requests that may be repeated.
 
+use std::cell::OnceCell;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use selfsame_rules::Timestamp;
 use selfsame_store::{ErasedTexts, Kept, KeptAnswer, Once, StoreError, WorkspaceKey};
@@ -51,6 +53,37 @@ pub(crate) fn answered(
     once: Option<&Once>,
 ) -> Result<Option<Kept>, StoreError> {
     once.map(|once| kept(transaction, once)).transpose().map(Option::flatten).map_err(store_error)
+}
+
+/// Tells a decision what is kept. Only the connection that asks writes, so that it need hold no transaction meanwhile.
+pub(crate) struct Asking<'connection> {
+    connection: &'connection Connection,
+    /// What went wrong on the way: a decision is told nothing of that, and comes to nothing.
+    failure: OnceCell<rusqlite::Error>,
+}
+
+impl<'connection> Asking<'connection> {
+    pub(crate) fn of(connection: &'connection Connection) -> Self {
+        Self { connection, failure: OnceCell::new() }
+    }
+
+    pub(crate) fn is_kept(&self, once: &Once) -> bool {
+        kept(self.connection, once).map(|kept| kept.is_some()).unwrap_or_else(|error| {
+            self.failure.get_or_init(|| error);
+            false
+        })
+    }
+
+    /// What was decided, if all that it asked was answered.
+    pub(crate) fn and<T>(self, decided: T) -> Result<T, StoreError> {
+        self.failure.into_inner().map_or(Ok(decided), |error| Err(store_error(error)))
+    }
+}
+
+/// Keeps of each of the requests that it was carried out.
+pub(crate) fn keep_all(transaction: &Transaction<'_>, all: &[Once]) -> Result<(), StoreError> {
+    let answer = KeptAnswer::carried_out();
+    all.iter().try_for_each(|once| keep_if_wanted(transaction, Some(once), Some(&answer)))
 }
 
 /// Keeps the answer, if there is one to keep.

@@ -2,8 +2,8 @@
 
 use selfsame_rules::{Plan, Timestamp};
 use selfsame_store::{
-    AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, KeptAnswer, Once, Recall,
-    StoreError, WebhookChange, WebhookDecision, WebhookNote, WorkspaceKey,
+    AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, KeptAnswer, Once, OnceDecision,
+    Recall, StoreError, WebhookChange, WebhookDecision, WebhookNote, WorkspaceKey,
 };
 use tokio::sync::oneshot;
 
@@ -15,7 +15,7 @@ pub(crate) type Answer<T> = oneshot::Sender<Result<T, StoreError>>;
 /// Something that waits for its turn to write.
 pub(crate) enum Job {
     /// A change of a workspace.
-    Write { workspace: WorkspaceKey, decision: Decision, answer: Answer<Plan> },
+    Write { workspace: WorkspaceKey, decision: OnceDecision, answer: Answer<Plan> },
     /// A person's correction.
     Correct {
         workspace: WorkspaceKey,

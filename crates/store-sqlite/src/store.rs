@@ -12,9 +12,9 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Decision, Kept, KeptAnswer,
-    Look, Migrations, Once, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Scrubbed, Store,
-    StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Kept, KeptAnswer, Look,
+    Migrations, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Scrubbed,
+    Store, StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -251,11 +251,12 @@ impl Store for SqliteStore {
         true
     }
 
-    async fn write(
+    async fn write_once(
         &self,
         workspace: WorkspaceKey,
         _observations: Vec<Observation>,
-        decision: Decision,
+        _once: Vec<Once>,
+        decision: OnceDecision,
     ) -> Result<Plan, StoreError> {
         self.done(|answer| Job::Write { workspace, decision, answer }).await
     }

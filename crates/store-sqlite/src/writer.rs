@@ -11,13 +11,15 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use selfsame_rules::{Event, Head, IdentityIndex, Outcome, Plan, Sequence};
 use selfsame_store::{
     AccessChange, AccessDecision, AccessEffect, Carried, Changes, Corrected, CorrectionDecision, Decided,
-    Decision, ErasedTexts, Once, Recall, StoreError, WorkspaceKey,
+    ErasedTexts, Once, OnceDecision, Planned, Recall, StoreError, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::access::{access, carry_out_access, sweep};
-use crate::answers::{answered, forget, keep_alone, keep_if_wanted, keep_instead, take_bodies};
+use crate::answers::{
+    Asking, answered, forget, keep_all, keep_alone, keep_if_wanted, keep_instead, take_bodies,
+};
 use crate::carry_out::{Advance, advance, append, insert_contacts, note};
 use crate::checkpoint::Checkpoints;
 use crate::correct::carry_out_correction;
@@ -202,8 +204,10 @@ impl Writer {
     }
 
     /// Decide on what is in memory, write, and only then show it.
-    fn write(&mut self, workspace: WorkspaceKey, decision: &mut Decision) -> Result<Plan, StoreError> {
-        let plan = self.indexes.look(workspace, |index| decision(index))?;
+    fn write(&mut self, workspace: WorkspaceKey, decision: &mut OnceDecision) -> Result<Plan, StoreError> {
+        let asking = Asking::of(&self.connection);
+        let planned = self.indexes.look(workspace, |index| decision(index, &|once| asking.is_kept(once)))?;
+        let Planned { plan, keep } = asking.and(planned)?;
         let Some(last) = plan.events.last() else { return Ok(plan) };
         let changes = Changes::of(&plan.events);
         let new_moves = self.indexes.look(workspace, |index| moves_of(&changes, index, &plan))?;
@@ -214,6 +218,7 @@ impl Writer {
         append(&transaction, workspace, &plan.events).map_err(store_error)?;
         insert_contacts(&transaction, workspace, &changes).map_err(store_error)?;
         note(&transaction, workspace, &changes).map_err(store_error)?;
+        keep_all(&transaction, &keep)?;
         let (written, linked) = moves
             .write(&transaction, workspace, &new_moves, last.sequence, self.last_commit)
             .map_err(store_error)?;

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use selfsame_rules::Timestamp;
+use selfsame_rules::{Plan, Timestamp};
 use sha2::{Digest, Sha256};
 
 use crate::WorkspaceKey;
@@ -106,6 +106,13 @@ pub struct KeptAnswer {
     pub body: Option<Box<str>>,
 }
 
+impl KeptAnswer {
+    /// Of a request that everybody is answered alike: that it was carried out, and nothing of anybody.
+    pub fn carried_out() -> Self {
+        Self { status: 204, location: None, body: Some("".into()) }
+    }
+}
+
 impl fmt::Debug for KeptAnswer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "KeptAnswer({}, …)", self.status)
@@ -133,6 +140,22 @@ pub struct Decided<T> {
 impl<T> From<Option<T>> for Decided<T> {
     fn from(change: Option<T>) -> Self {
         Self { change, answer: None }
+    }
+}
+
+/// What a decision on observations comes to: a plan, and which of them are to be known when they come again. Of an empty plan
+/// nothing is kept.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// What is to be carried out.
+    pub plan: Plan,
+    /// Those of which it is kept that they were carried out ([`KeptAnswer::carried_out`]); each key once.
+    pub keep: Vec<Once>,
+}
+
+impl From<Plan> for Planned {
+    fn from(plan: Plan) -> Self {
+        Self { plan, keep: Vec::new() }
     }
 }
 

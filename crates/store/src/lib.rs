@@ -23,7 +23,8 @@
 //!    workspace whose log it writes; otherwise as 3 to 5. An erased workspace is neither shown nor written.
 //! 8. **Once.** Where [`Store::correct`] or [`Store::administer`] is given a [`Once`], the answer is kept in the same transaction
 //!    as the change; where one is kept already, nothing is decided, and that one is given. An erasure takes the bodies that hold
-//!    what it erases.
+//!    what it erases. A decision of [`Store::write_once`] is told under the lock which of its observations were kept already, and
+//!    what it wants to be kept is written with its plan.
 //! 9. **One delivers.** A webhook's row is written only by who names its last revision, and each writing makes another:
 //!    of two that take an endpoint at once, one gets it, and whoever it was taken from can note nothing any more.
 
@@ -56,7 +57,7 @@ pub use corrected::Corrected;
 pub use error::StoreError;
 pub use evidence_digest::EvidenceDigest;
 pub use finder::Finder;
-pub use kept::{ANSWERS_KEPT_FOR, Carried, Decided, Kept, KeptAnswer, Once};
+pub use kept::{ANSWERS_KEPT_FOR, Carried, Decided, Kept, KeptAnswer, Once, Planned};
 pub use person_page::{PageAsked, PageOf, PersonPage, left_to_others};
 pub use recall::{Decisions, Question, Recall, Recalled, Recalling, Reply};
 pub use scrub::{ErasedTexts, Scrubbed};
@@ -96,6 +97,12 @@ pub type Look<'look> = dyn FnMut(&dyn Identities) + Send + 'look;
 /// decide to change nothing and give the answers all the same.
 pub type Decision = Box<dyn FnMut(&dyn Identities) -> Plan + Send>;
 
+/// Tells whether an answer is kept of a request, as of the load that a decision is called on.
+pub type IsKept<'load> = dyn Fn(&Once) -> bool + 'load;
+
+/// A [`Decision`] on observations of which some are to have their effect once, however often they come.
+pub type OnceDecision = Box<dyn FnMut(&dyn Identities, &IsKept<'_>) -> Planned + Send>;
+
 /// A person's decision, called on what was looked at under the lock; nothing to correct is no fault.
 ///
 /// It may be called more than once, as a [`Decision`] may. A commit whose answer was lost is looked up by the store.
@@ -125,7 +132,21 @@ pub trait Store: Send + Sync + 'static {
         &self,
         workspace: WorkspaceKey,
         observations: Vec<Observation>,
-        decision: Decision,
+        mut decision: Decision,
+    ) -> Result<Plan, StoreError> {
+        let decision =
+            Box::new(move |identities: &dyn Identities, _: &IsKept<'_>| decision(identities).into());
+        self.write_once(workspace, observations, Vec::new(), decision).await
+    }
+
+    /// [`Store::write`], whose decision may ask of each of `once`, all of that workspace, whether it is kept; what it wants to be
+    /// kept is written with the plan. A store that shows everything need be told neither, and lets it ask of any.
+    async fn write_once(
+        &self,
+        workspace: WorkspaceKey,
+        observations: Vec<Observation>,
+        once: Vec<Once>,
+        decision: OnceDecision,
     ) -> Result<Plan, StoreError>;
 
     /// What `recall` asks for, from one snapshot, and without waiting for any write.
