@@ -133,7 +133,7 @@ impl Client {
             request = request.header("idempotency-key", once);
         }
         if ask.body.is_some() {
-            let lines = ask.path.ends_with("/batch");
+            let lines = ask.path.ends_with("/observations/batch");
             let content_type = if lines { "application/x-ndjson" } else { "application/json" };
             request = request.header(CONTENT_TYPE, content_type);
         }

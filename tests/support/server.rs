@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use selfsame_api::{
-    Admission, ApiSettings, Edge, Measurements, PeerAddress, ResponseSpelling, ServerSettings, TcpAcceptor,
-    router, webhooks,
+    Admission, ApiSettings, Edge, Measurements, PeerAddress, ResponseSpelling, ServerSettings,
+    ShopifySecrets, TcpAcceptor, router, webhooks,
 };
 use selfsame_rules::Actor;
 use selfsame_service::{Clock, Engine, EngineSettings, Installation, SystemClock, WebhookSettings};
@@ -37,6 +37,7 @@ pub struct ServerOptions {
     pub edge: Edge,
     /// Whether webhooks are delivered, and how.
     pub webhooks: Option<WebhookSettings>,
+    pub shopify_secrets: ShopifySecrets,
 }
 
 impl Default for ServerOptions {
@@ -51,6 +52,7 @@ impl Default for ServerOptions {
             admission: Admission::KeysOnceMade,
             edge: Edge::default(),
             webhooks: None,
+            shopify_secrets: ShopifySecrets::default(),
         }
     }
 }
@@ -89,6 +91,7 @@ impl TestServer {
             cors: options.edge.cors.clone(),
             measurements: options.measurements,
             webhooks: options.webhooks.unwrap_or_default(),
+            shopify_secrets: options.shopify_secrets,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");

@@ -93,7 +93,7 @@ pub(crate) fn too_slow() -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", detail)
 }
 
-fn too_large(length_bytes_max: usize) -> Problem {
+pub(crate) fn too_large(length_bytes_max: usize) -> Problem {
     let detail = format!("The body is larger than {length_bytes_max} bytes; send one thing a request.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }

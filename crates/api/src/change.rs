@@ -263,9 +263,21 @@ impl<N> Caller<N> {
 }
 
 /// Operations that change something, or look so, and take no key: the original's, one whose answer is too long to be kept, one that
-/// only tells what would be, and one that tries.
-const WITHOUT_KEY: [&str; 4] =
-    ["create_identify", "create_observations_batch", "preview_policy", "test_webhook"];
+/// only tells what would be, one that tries, and those of other systems' clients, whose messages have ids of their own.
+const WITHOUT_KEY: [&str; 12] = [
+    "create_identify",
+    "create_observations_batch",
+    "preview_policy",
+    "test_webhook",
+    "create_segment_identify",
+    "create_segment_alias",
+    "create_segment_track",
+    "create_segment_page",
+    "create_segment_screen",
+    "create_segment_group",
+    "create_segment_batch",
+    "create_shopify_webhook",
+];
 
 /// Operations whose answer holds a secret.
 const WITH_SECRET: [&str; 3] = ["create_key", "create_webhook", "rotate_webhook"];

@@ -45,10 +45,14 @@ pub enum Admission {
 pub(crate) trait Needs: Send {
     /// The scope; `None` if any key will do.
     const SCOPE: Option<Scope>;
+    /// Whether its clients can't do without a key, so that any will do as long as there is none.
+    const BRINGS_ANY_KEY: bool = false;
 }
 
 /// Sending observations.
 pub(crate) struct Identifies;
+/// The same, for clients of another system's.
+pub(crate) struct Tracks;
 /// Reading what is stored.
 pub(crate) struct Reads;
 /// Correcting what is stored.
@@ -60,6 +64,11 @@ pub(crate) struct Asks;
 
 impl Needs for Identifies {
     const SCOPE: Option<Scope> = Some(Scope::Identify);
+}
+
+impl Needs for Tracks {
+    const SCOPE: Option<Scope> = Some(Scope::Identify);
+    const BRINGS_ANY_KEY: bool = true;
 }
 
 impl Needs for Reads {
@@ -104,16 +113,20 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
             found = presented.find_in(&snapshot);
         }
         let key = match presented {
+            // Where a key was made, an unknown one is a mistake, and what it brings is to go nowhere else.
+            Presented::Key(_)
+                if N::BRINGS_ANY_KEY && !snapshot.a_key_was_made() && lets_in(admission, &snapshot) =>
+            {
+                refuse_strange_pages::<N>(parts, state)?;
+                None
+            }
             Presented::Key(_) => {
                 let usable = found.filter(|key| key.facts.is_usable(state.installation.now()));
                 Some(usable.ok_or_else(|| state.strangers.unknown_key())?)
             }
             Presented::Unreadable => return Err(state.strangers.unknown_key()),
             Presented::Nothing if lets_in(admission, &snapshot) => {
-                if admission == Admission::KeysOnceMade {
-                    let reads = N::SCOPE != Some(Scope::Identify);
-                    refuse_foreign_pages(parts, state.settings.cors.as_ref(), reads)?;
-                }
+                refuse_strange_pages::<N>(parts, state)?;
                 None
             }
             Presented::Nothing => return Err(state.strangers.no_key()),
@@ -146,6 +159,28 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
             command,
             left,
             _under_way: under_way,
+            needs: PhantomData,
+        })
+    }
+}
+
+impl Caller<Identifies> {
+    /// Lets a request in that was signed with a secret of the workspace of that name.
+    pub(crate) async fn signed(state: &ApiState, workspace: &str) -> Result<Self, Problem> {
+        let came = Instant::now();
+        let mut snapshot = state.installation.current().await?;
+        if snapshot.workspace_named(workspace).is_none() {
+            snapshot = state.installation.since(came).await?;
+        }
+        let workspace = snapshot.workspace_named(workspace).ok_or_else(Problem::no_workspace)?.key;
+        Ok(Self {
+            snapshot,
+            workspace,
+            is_named: true,
+            key: None,
+            command: None,
+            left: None,
+            _under_way: UnderWay::default(),
             needs: PhantomData,
         })
     }
@@ -288,6 +323,15 @@ fn names_the_unknown(
     };
     let named = || headers.get(WORKSPACE).and_then(|name| name.to_str().ok());
     may_know_all && named().is_some_and(|name| snapshot.workspace_named(name).is_none())
+}
+
+/// Refuses web pages of other machines, where nobody is asked for a key because nobody but this machine's users can come.
+fn refuse_strange_pages<N: Needs>(parts: &Parts, state: &ApiState) -> Result<(), Problem> {
+    if state.settings.admission != Admission::KeysOnceMade {
+        return Ok(());
+    }
+    let reads = N::SCOPE != Some(Scope::Identify);
+    refuse_foreign_pages(parts, state.settings.cors.as_ref(), reads)
 }
 
 fn lets_in(admission: Admission, snapshot: &Snapshot) -> bool {

@@ -16,6 +16,7 @@ use metrics::{
 
 const REQUESTS: &str = "selfsame_requests_total";
 const DURATION: &str = "selfsame_request_duration_seconds";
+const LEFT_OUT: &str = "selfsame_values_left_out_total";
 const CONNECTIONS: &str = "selfsame_connections_open";
 /// Described by the engine, which counts all others.
 const OBSERVATIONS: &str = "selfsame_observations_total";
@@ -42,6 +43,8 @@ pub(crate) struct RequestMetrics {
     routes: Vec<RouteMetrics>,
     /// Observations that were refused.
     pub(crate) refused: Counter,
+    /// Values that were left out of what other systems' clients sent.
+    pub(crate) left_out: Counter,
 }
 
 /// What is measured of one route.
@@ -76,7 +79,8 @@ impl RequestMetrics {
             places.insert(*template, place).expect("the router took it");
         }
         let routes = templates.iter().copied().chain([UNMATCHED]).map(RouteMetrics::new).collect();
-        Self { templates: places, routes, refused: counter!(OBSERVATIONS, "result" => "refused") }
+        let refused = counter!(OBSERVATIONS, "result" => "refused");
+        Self { templates: places, routes, refused, left_out: counter!(LEFT_OUT) }
     }
 
     /// Finds out what a request asks for.
@@ -172,6 +176,10 @@ fn describe() {
         DURATION,
         Unit::Seconds,
         "Time from the head of a request to the head of its answer, the body that is read before included."
+    );
+    describe_counter!(
+        LEFT_OUT,
+        "Values that can't be used, left out of messages of Segment's clients and of Shopify."
     );
     describe_gauge!(CONNECTIONS, "Connections that are open, those of commands on the socket included.");
 }

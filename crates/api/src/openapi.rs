@@ -4,7 +4,7 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::change::describe_idempotency_keys;
@@ -67,6 +67,14 @@ pub(crate) struct ContactShape {
         crate::identify::create_identify,
         crate::observations::create_observation,
         crate::batch::create_observations_batch,
+        crate::segment::create_segment_identify,
+        crate::segment::create_segment_alias,
+        crate::segment::create_segment_track,
+        crate::segment::create_segment_page,
+        crate::segment::create_segment_screen,
+        crate::segment::create_segment_group,
+        crate::segment::create_segment_batch,
+        crate::shopify::create_shopify_webhook,
         crate::identities::find_identity_by_identifier,
         crate::identities::find_identity,
         crate::identities::list_identity_events,
@@ -132,6 +140,10 @@ impl Modify for Keys {
         components.add_security_scheme("key", SecurityScheme::Http(scheme));
         let basic = HttpBuilder::new().scheme(HttpAuthScheme::Basic).build();
         components.add_security_scheme("keyAsUser", SecurityScheme::Http(basic));
+        let described =
+            "The base64 of the HMAC-SHA256 of the body, by a secret of Shopify's that the server was given";
+        let signature = ApiKey::Header(ApiKeyValue::with_description("X-Shopify-Hmac-Sha256", described));
+        components.add_security_scheme("shopifySignature", SecurityScheme::ApiKey(signature));
     }
 }
 

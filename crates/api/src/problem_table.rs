@@ -21,7 +21,9 @@ enum At {
     Body,
     /// Those that name a contact.
     Contact,
-    /// Those that change something.
+    /// Those that ask for a key or a signature.
+    Caller,
+    /// Of these, those that change something.
     Change,
     /// Those that can be marked to have their effect once.
     Once,
@@ -39,9 +41,23 @@ const REASONS: &[&str] = &["split_identity", "merge_identities", "undo_event", "
 const WEBHOOK: &[&str] =
     &["find_webhook", "test_webhook", "rotate_webhook", "replay_webhook", "remove_webhook"];
 
+/// Those of Segment's clients.
+const SEGMENT: &[&str] = &[
+    "create_segment_identify",
+    "create_segment_alias",
+    "create_segment_track",
+    "create_segment_page",
+    "create_segment_screen",
+    "create_segment_group",
+    "create_segment_batch",
+];
+
+/// The operation that asks for a signature.
+const SHOPIFY: &[&str] = &["create_shopify_webhook"];
+
 /// Status, code, and where.
-const CODES: [(u16, &str, At); 74] = [
-    (400, "invalid_query", At::Key),
+const CODES: [(u16, &str, At); 78] = [
+    (400, "invalid_query", At::Caller),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),
     (
@@ -57,6 +73,7 @@ const CODES: [(u16, &str, At); 74] = [
     (400, "empty_body", At::Body),
     (400, "not_utf8", At::Json),
     (400, "malformed_json", At::Json),
+    (400, "malformed_gzip", At::Of(SEGMENT)),
     (400, "not_an_object", At::Json),
     (400, "body_broken_off", At::Body),
     (400, "invalid_body", At::Json),
@@ -81,6 +98,7 @@ const CODES: [(u16, &str, At); 74] = [
     (400, "not_confirmed", At::Of(&["erase_workspace"])),
     (401, "key_required", At::Key),
     (401, "invalid_key", At::Key),
+    (401, "invalid_signature", At::Of(SHOPIFY)),
     (403, "wrong_scope", At::Key),
     (403, "other_workspace", At::Key),
     (403, "foreign_page", At::Key),
@@ -89,7 +107,8 @@ const CODES: [(u16, &str, At); 74] = [
         "needs_every_workspace",
         At::Of(&["create_key", "create_workspace", "rename_workspace", "erase_workspace", "find_metrics"]),
     ),
-    (404, "workspace_not_found", At::Key),
+    (404, "workspace_not_found", At::Caller),
+    (404, "shopify_not_set_up", At::Of(SHOPIFY)),
     (404, "contact_not_found", At::Contact),
     (404, "event_not_found", At::Of(&["undo_event", "decide_review", "create_webhook", "replay_webhook"])),
     (404, "nobody", At::Of(&["find_identity_by_identifier"])),
@@ -116,10 +135,11 @@ const CODES: [(u16, &str, At); 74] = [
     (415, "unsupported_encoding", At::Body),
     (422, "nothing_links", At::Of(&["create_identify", "create_observation"])),
     (422, "idempotency_key_reused", At::Once),
+    (422, "topic_not_taken", At::Of(SHOPIFY)),
     (429, "rate_limited", At::Key),
     (429, "too_many_at_once", At::Key),
-    (500, "internal_error", At::Key),
-    (503, "store_unavailable", At::Key),
+    (500, "internal_error", At::Caller),
+    (503, "store_unavailable", At::Caller),
     (503, "shutting_down", At::Change),
     (503, "no_space", At::Change),
     (503, "outcome_unknown", At::Change),
@@ -176,6 +196,7 @@ impl At {
                 .any(|parameter| parameter["name"] == name)
         };
         let has_key = operation["security"].is_null();
+        let has_caller = has_key || operation["security"][0]["shopifySignature"].is_array();
         match self {
             Self::Key => has_key,
             Self::Pages => has_parameter("cursor"),
@@ -185,7 +206,8 @@ impl At {
                 path.contains("/{id}")
                     && (path.starts_with("/v1/identities") || path.starts_with("/v1/contacts"))
             }
-            Self::Change => has_key && method != "get",
+            Self::Caller => has_caller,
+            Self::Change => has_caller && method != "get",
             Self::Once => has_parameter("Idempotency-Key"),
             Self::Of(names) => names.iter().any(|name| operation["operationId"] == *name),
         }

@@ -29,6 +29,12 @@ use crate::policy::{find_policy, preview_policy, set_policy};
 use crate::problem::Problem;
 use crate::record::find_record;
 use crate::reviews::{decide_review, list_reviews};
+use crate::segment::{
+    create_segment_alias, create_segment_batch, create_segment_group, create_segment_identify,
+    create_segment_page, create_segment_screen, create_segment_track,
+};
+use crate::shopify::create_shopify_webhook;
+use crate::shopify_secrets::ShopifySecrets;
 use crate::strangers::Strangers;
 use crate::webhooks::{
     create_webhook, find_webhook, list_webhooks, remove_webhook, replay_webhook, rotate_webhook,
@@ -55,6 +61,8 @@ pub struct ApiSettings {
     pub measurements: Measurements,
     /// Where webhooks may lead to, and how long one that is tried may take.
     pub webhooks: WebhookSettings,
+    /// With what Shopify signs its webhooks; none are taken without.
+    pub shopify_secrets: ShopifySecrets,
 }
 
 /// The whole HTTP interface of an installation, for [`serve`](crate::serve), which finishes and measures its answers.
@@ -85,6 +93,14 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/identify/", post(create_identify))
         .route("/v1/observations", post(create_observation))
         .route("/v1/observations/batch", post(create_observations_batch))
+        .route("/v1/identify", post(create_segment_identify))
+        .route("/v1/alias", post(create_segment_alias))
+        .route("/v1/track", post(create_segment_track))
+        .route("/v1/page", post(create_segment_page))
+        .route("/v1/screen", post(create_segment_screen))
+        .route("/v1/group", post(create_segment_group))
+        .route("/v1/batch", post(create_segment_batch))
+        .route("/v1/sources/shopify", post(create_shopify_webhook))
         .route("/v1/identities", get(find_identity_by_identifier))
         .route("/v1/identities/{id}", get(find_identity).delete(erase_identity))
         .route("/v1/identities/{id}/events", get(list_identity_events))

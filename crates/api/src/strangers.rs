@@ -9,6 +9,10 @@ use crate::problem::Problem;
 /// What a client is told to bring.
 static CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"selfsame\"");
 
+/// The same, of Shopify, which brings no key.
+static SIGNATURE_CHALLENGE: HeaderValue =
+    HeaderValue::from_static("X-Shopify-Hmac-Sha256 realm=\"selfsame\"");
+
 /// Counts those who were turned away.
 #[derive(Default)]
 pub(crate) struct Strangers(Seldom);
@@ -17,20 +21,27 @@ impl Strangers {
     /// The answer to a request without a key.
     pub(crate) fn no_key(&self) -> Problem {
         let detail = "A key is needed; send it as `Authorization: Bearer KEY`.";
-        self.refuse("key_required", detail)
+        self.refuse("key_required", detail, &CHALLENGE)
     }
 
     /// The answer to a request with something that is no key, or none any more. It doesn't say which.
     pub(crate) fn unknown_key(&self) -> Problem {
         let detail = "The key is not valid: unknown, revoked or expired; ask your administrator for another.";
-        self.refuse("invalid_key", detail)
+        self.refuse("invalid_key", detail, &CHALLENGE)
     }
 
-    fn refuse(&self, code: &'static str, detail: &str) -> Problem {
+    /// The answer to a webhook that was signed with none of our secrets, or not at all.
+    pub(crate) fn wrong_signature(&self) -> Problem {
+        let detail = "`X-Shopify-Hmac-Sha256` is not the signature of this body by a secret that the server was given; nothing \
+                      was read. The secret is the app's, or the one that Shopify shows below the webhooks of a shop.";
+        self.refuse("invalid_signature", detail, &SIGNATURE_CHALLENGE)
+    }
+
+    fn refuse(&self, code: &'static str, detail: &str, challenge: &HeaderValue) -> Problem {
         if let Some(times) = self.0.times() {
-            tracing::warn!(times, code, "requests without a valid key were refused");
+            tracing::warn!(times, code, "requests without a valid key or signature were refused");
         }
-        let headers = [(WWW_AUTHENTICATE, CHALLENGE.clone())].into();
+        let headers = [(WWW_AUTHENTICATE, challenge.clone())].into();
         Problem { headers, ..Problem::new(StatusCode::UNAUTHORIZED, code, detail) }
     }
 }

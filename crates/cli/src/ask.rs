@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, HOST};
 use axum::http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use selfsame_api::{Admission, ApiSettings, Measurements, ResponseSpelling, router};
+use selfsame_api::{Admission, ApiSettings, Measurements, ResponseSpelling, ShopifySecrets, router};
 use selfsame_rules::Actor;
 use selfsame_service::{EngineSettings, Installation, SystemClock, WebhookSettings};
 use selfsame_store::{Migrations, Store};
@@ -101,6 +101,7 @@ impl Question<'_> {
             cors: None,
             measurements: Measurements::none(),
             webhooks,
+            shopify_secrets: ShopifySecrets::default(),
         };
         let response = selfsame_api::answer(&router(installation.clone(), settings), self.request()?).await;
         let answer = read(response).await;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use selfsame_api::{
-    Admission, Api, ApiSettings, Cors, Edge, Measurements, ResponseSpelling, ServerSettings, TcpAcceptor,
-    router,
+    Admission, ApiSettings, Cors, Edge, Measurements, ResponseSpelling, ServerSettings, ShopifySecrets,
+    TcpAcceptor, router,
 };
 use selfsame_rules::Actor;
 use selfsame_service::{ADMIN_KEY_CHARACTERS_MIN, AdminKey, EngineSettings, Installation, SystemClock};
@@ -51,6 +51,7 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
         return Err(nobody_may_enter(&addresses));
     }
     let edge = edge(&settings)?;
+    let shopify_secrets = settings.sources.shopify_secrets()?;
 
     // From here on SIGTERM ends the server as it should, even while it starts.
     let (stop, stopping) = watch::channel(false);
@@ -77,17 +78,27 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
 
     let scheme = if edge.tls.is_some() { "https" } else { "http" };
     let server = server_settings(&settings, edge);
-    let public = api(&installation, &settings, admission, spelling(&settings), &measurements);
+    warn_of_missing_workspaces(&installation, &shopify_secrets).await?;
+    let public = ApiSettings {
+        admission,
+        response_spelling: spelling(&settings),
+        ..api_settings(&settings, &measurements, &shopify_secrets)
+    };
     // Commands print what they get; they always get the original's spelling.
-    let original = ResponseSpelling::Original;
-    let commands = api(&installation, &settings, Admission::Commands, original, &measurements);
+    let commands = api_settings(&settings, &measurements, &shopify_secrets);
     let commands_listener = socket.as_deref().and_then(listen_for_commands);
     let listener = TcpAcceptor::new(listener);
     let at_commands =
         ServerSettings { connections_max: COMMANDS_MAX, edge: Edge::default(), ..server.clone() };
-    let serving = selfsame_api::serve(listener, public, server, stopped(stopping.clone()));
+    let serving = selfsame_api::serve(
+        listener,
+        router(installation.clone(), public),
+        server,
+        stopped(stopping.clone()),
+    );
     let serving_commands = async {
         if let Some(listener) = commands_listener {
+            let commands = router(installation.clone(), commands);
             selfsame_api::serve(listener, commands, at_commands, stopped(stopping.clone())).await;
         }
     };
@@ -251,20 +262,34 @@ fn spelling(settings: &Settings) -> ResponseSpelling {
     settings.response_spelling.map(Into::into).unwrap_or_default()
 }
 
-fn api(
-    installation: &Installation,
+/// How the API answers commands.
+fn api_settings(
     settings: &Settings,
-    admission: Admission,
-    response_spelling: ResponseSpelling,
     measurements: &Measurements,
-) -> Api {
-    let (body_timeout, actor) = (receive_timeout(settings), Actor::named("POST /identify"));
-    let measurements = measurements.clone();
-    let cors = settings.edge.cors_origins.clone();
-    let webhooks = settings.webhooks.settings();
-    let settings =
-        ApiSettings { response_spelling, body_timeout, actor, admission, cors, measurements, webhooks };
-    router(installation.clone(), settings)
+    shopify_secrets: &ShopifySecrets,
+) -> ApiSettings {
+    ApiSettings {
+        response_spelling: ResponseSpelling::Original,
+        body_timeout: receive_timeout(settings),
+        actor: Actor::named("POST /identify"),
+        admission: Admission::Commands,
+        cors: settings.edge.cors_origins.clone(),
+        measurements: measurements.clone(),
+        shopify_secrets: shopify_secrets.clone(),
+        webhooks: settings.webhooks.settings(),
+    }
+}
+
+/// Says which workspaces of Shopify's secrets aren't there: what comes for these is refused.
+async fn warn_of_missing_workspaces(
+    installation: &Installation,
+    secrets: &ShopifySecrets,
+) -> anyhow::Result<()> {
+    let snapshot = installation.current().await?;
+    for workspace in secrets.workspaces().filter(|name| snapshot.workspace_named(name.as_str()).is_none()) {
+        tracing::warn!(%workspace, "SELFSAME_SHOPIFY_SECRETS names a workspace that isn't there");
+    }
+    Ok(())
 }
 
 /// Says once, to all who listen, that a signal asked for the end.

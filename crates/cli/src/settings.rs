@@ -5,6 +5,7 @@
 
 mod edge;
 mod limits;
+mod sources;
 mod telemetry;
 mod webhooks;
 
@@ -19,6 +20,7 @@ use serde::Deserialize;
 use self::edge::EdgeSettings;
 pub(crate) use self::edge::TlsSettings;
 use self::limits::LimitSettings;
+use self::sources::SourceSettings;
 pub(crate) use self::telemetry::{LogFormat, Ratio, TelemetrySettings};
 pub(crate) use self::webhooks::WebhookArguments;
 
@@ -77,6 +79,9 @@ pub(crate) struct Settings {
     #[command(flatten)]
     #[serde(flatten)]
     pub(crate) webhooks: WebhookArguments,
+    #[command(flatten)]
+    #[serde(flatten)]
+    pub(crate) sources: SourceSettings,
     /// Bring the database to this version's schema at the start [default: true]
     #[arg(long, env = "SELFSAME_MIGRATE", value_name = "BOOL", num_args = 0..=1,
         require_equals = true, default_missing_value = "true")]
@@ -136,6 +141,7 @@ impl Settings {
             tls: self.tls.or(below.tls),
             edge: self.edge.or(below.edge),
             webhooks: self.webhooks.or(below.webhooks),
+            sources: self.sources.or(below.sources),
             migrate: self.migrate.or(below.migrate),
             log: self.log.or(below.log),
             telemetry: self.telemetry.or(below.telemetry),

@@ -9,7 +9,9 @@ use futures_util::stream;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, HOST};
-use selfsame_api::{Admission, Api, ApiSettings, Measurements, ResponseSpelling, answer, router};
+use selfsame_api::{
+    Admission, Api, ApiSettings, Measurements, ResponseSpelling, ShopifySecrets, answer, router,
+};
 use selfsame_rules::Actor;
 use selfsame_service::{EngineSettings, Installation, SystemClock, WebhookSettings};
 use selfsame_store::Migrations;
@@ -36,6 +38,9 @@ pub(super) fn folder_in_memory() -> TempDir {
 /// A key with every scope to every workspace of a door that asks for one.
 pub(super) const KEY: &str = "a-key-that-only-this-program-knows-0001";
 
+/// With what Shopify would sign webhooks of a door.
+pub(super) const SHOPIFY_SECRET: &str = "shpss_00000000000000000000000000000001";
+
 /// The API of a new database without customers, with its store and its folder.
 pub(super) async fn api(admission: Admission) -> (Api, Arc<GatedStore>, TempDir) {
     let folder = folder_in_memory();
@@ -54,6 +59,7 @@ pub(super) async fn api(admission: Admission) -> (Api, Arc<GatedStore>, TempDir)
         cors: None,
         measurements: Measurements::none(),
         webhooks: WebhookSettings::default(),
+        shopify_secrets: SHOPIFY_SECRET.parse::<ShopifySecrets>().expect("it is long enough"),
     };
     if admission == Admission::Keys {
         let made = installation.ensure_admin_key(KEY, &Actor::named("fuzz")).await;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use selfsame_api::ShopifySecrets;
 use selfsame_service::{AdminKey, Clock, SystemClock};
 use selfsame_store::Access;
 use selfsame_store_postgres::Examined as PostgresExamined;
@@ -28,6 +29,7 @@ pub(super) struct Installation {
     pub(super) addresses: Result<Vec<SocketAddr>, String>,
     /// The key that the environment or a file gives, or why it can't be one.
     pub(super) admin_key: Result<Option<String>, String>,
+    pub(super) shopify_secrets: Result<ShopifySecrets, String>,
     pub(super) database: Result<Database, String>,
     pub(super) embedded: Option<Embedded>,
     pub(super) postgres: Option<Result<PostgresExamined, String>>,
@@ -95,6 +97,7 @@ impl Installation {
             tls: Tls::look(&settings),
             settings_files: settings_files(config.as_deref()),
             admin_key: serve::admin_key(&settings).map_err(|error| told(&error)),
+            shopify_secrets: settings.sources.shopify_secrets().map_err(|error| told(&error)),
             addresses: serve::addresses(&settings).await.map_err(|error| told(&error)),
             server: Server::look(&settings).await,
             machine: Machine::look(),
@@ -218,7 +221,9 @@ fn settings_files(config: Option<&Path>) -> Vec<SettingsFile> {
         dotenv.iter().any(|(name, value)| is_secret(name) || name == "DATABASE_URL" && has_password(value))
     });
     let toml = load_file(config).is_ok_and(|file| {
-        file.admin_key.is_some() || file.database.database_url.is_some_and(|url| has_password(&url))
+        file.admin_key.is_some()
+            || file.sources.has_secret()
+            || file.database.database_url.is_some_and(|url| has_password(&url))
     });
     let files = [(Path::new(".env"), dotenv), (config.unwrap_or(Path::new("selfsame.toml")), toml)];
     let found = files.into_iter().filter_map(|(path, has_secret)| {
@@ -230,7 +235,9 @@ fn settings_files(config: Option<&Path>) -> Vec<SettingsFile> {
 
 fn is_secret(name: &str) -> bool {
     // A key of TLS is in the file that its setting names.
-    name.ends_with("PASSWORD") || name.ends_with("_KEY") && name != "SELFSAME_TLS_KEY"
+    name.ends_with("PASSWORD")
+        || name.ends_with("_SECRETS")
+        || name.ends_with("_KEY") && name != "SELFSAME_TLS_KEY"
 }
 
 /// `postgresql://user:password@host`, or `?password=`.

@@ -15,6 +15,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "log", judge: log },
     Check { name: "address", judge: address },
     Check { name: "admin key", judge: admin_key },
+    Check { name: "shopify", judge: shopify },
     Check { name: "tls", judge: tls },
     Check { name: "web pages", judge: web_pages },
     Check { name: "drain timeout", judge: drain },
@@ -110,6 +111,16 @@ fn admin_key(installation: &Installation) -> Vec<Finding> {
             _ => ok("SELFSAME_ADMIN_KEY can be a key"),
         }],
         Ok(None) => Vec::new(),
+    }
+}
+
+fn shopify(installation: &Installation) -> Vec<Finding> {
+    match &installation.shopify_secrets {
+        Err(error) => {
+            vec![problem_of(error, "correct SELFSAME_SHOPIFY_SECRETS; until then `serve` does not start")]
+        }
+        Ok(secrets) if secrets.is_empty() => Vec::new(),
+        Ok(_) => vec![ok("SELFSAME_SHOPIFY_SECRETS can be secrets")],
     }
 }
 

@@ -79,7 +79,7 @@ impl EdgeSettings {
 }
 
 /// In TOML, a list, or a text with commas as everywhere else. An empty text is none.
-fn listed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub(super) fn listed<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr<Err: std::fmt::Display>,
