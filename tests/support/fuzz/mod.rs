@@ -15,6 +15,8 @@ mod mutations;
 mod presented_key;
 mod request_head;
 mod request_headers;
+mod segment_body;
+mod webhook_body;
 mod wire;
 
 pub use canonical_values::assert_phone;
@@ -25,7 +27,7 @@ pub use mutations::Mutations;
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name in `fuzz/`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("batch_body", batch_body::batch_body),
     ("canonical_values", canonical_values::canonical_values),
     ("database_url", database_url::database_url),
@@ -35,6 +37,8 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("presented_key", presented_key::presented_key),
     ("request_head", request_head::request_head),
     ("request_headers", request_headers::request_headers),
+    ("segment_body", segment_body::segment_body),
+    ("webhook_body", webhook_body::webhook_body),
 ];
 
 /// Runs a target under libFuzzer, by its name.
