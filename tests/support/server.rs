@@ -146,8 +146,12 @@ pub fn open_sqlite(path: &Path) -> Arc<SqliteStore> {
 
 /// The PostgreSQL store of that URL: a replica of its own.
 pub async fn open_postgres(url: &str) -> Arc<PostgresStore> {
+    open_postgres_within(url, EngineSettings::default().answer_timeout).await
+}
+
+/// The same, whose answers may take so long.
+pub async fn open_postgres_within(url: &str, answer_within: Duration) -> Arc<PostgresStore> {
     let settings = ConnectionSettings::parse(url, |_| None).unwrap_or_else(|error| panic!("{error}"));
-    let answer_within = EngineSettings::default().answer_timeout;
     let store = PostgresStore::open(&settings, Migrations::Apply, answer_within).await;
     Arc::new(store.unwrap_or_else(|error| panic!("{error}")))
 }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use selfsame_api::Admission;
 use selfsame_rules::Actor;
-use selfsame_service::WebhookSettings;
+use selfsame_service::{EngineSettings, WebhookSettings};
 use serde_json::{Value, json};
 
 use crate::client::{Ask, Client, Reply};
 use crate::clock::ManualClock;
-use crate::databases::{Database, Databases};
+use crate::databases::{Database, Databases, PATIENCE};
 use crate::server::{ServerOptions, TestServer};
 
 /// A key that an installation is given.
@@ -36,13 +36,20 @@ impl Shop {
     pub async fn delivering(database: Database, webhooks: Option<WebhookSettings>) -> Self {
         let clock = ManualClock::new();
         clock.set(1_000);
+        // At full size a few refolds in a row take a slow build longer than a client would wait.
+        let engine = EngineSettings {
+            queue_wait_max: PATIENCE,
+            answer_timeout: PATIENCE,
+            ..EngineSettings::default()
+        };
         let options = ServerOptions {
             clock: Arc::<ManualClock>::clone(&clock),
+            engine,
             admission: Admission::Keys,
             webhooks,
             ..ServerOptions::default()
         };
-        let server = TestServer::start(database.open().await, options).await;
+        let server = TestServer::start(database.open_for_the_patient().await, options).await;
         let made = server.installation.ensure_admin_key(ADMIN, &Actor::named("test")).await;
         made.expect("the store takes a key");
         let client = server.client().await;
