@@ -211,7 +211,8 @@ fn observation(body: NewObservationBody<'_>, policy: &Policy, actor: Actor) -> R
         let detail = format!("`source` may have up to {SOURCE_CHARACTERS_MAX} characters.");
         return Err(Problem::bad_request("invalid_source", detail));
     }
-    let origin = Origin { observed_at: observed_at.transpose()?, source: source.map(Into::into) };
+    let origin =
+        Origin { observed_at: observed_at.transpose()?, source: source.map(Into::into), imported: false };
     let observation = Observation::new(actor, seen).map_err(|_| {
         let detail =
             "`identifiers` must hold at least one value that isn't blank, and one of a kind at most.";

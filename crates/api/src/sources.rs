@@ -99,7 +99,7 @@ impl<'policy> Gathering<'policy> {
                 && place.bytes().all(|byte| byte.is_ascii_graphic())
         });
         let source = place.map_or(self.format.to_owned(), |place| format!("{}:{place}", self.format));
-        let origin = Origin { observed_at: at, source: Some(source.into()) };
+        let origin = Origin { observed_at: at, source: Some(source.into()), imported: false };
         let observation = Observation::new(actor.clone(), self.seen).ok()?;
         Some(observation.with_origin(origin).read_by(self.policy.spelling(international)))
     }

@@ -32,13 +32,14 @@ pub(crate) enum EventWord {
     Erased,
     PolicyChanged,
     Refolded,
+    Imported,
     Adopted,
     KeyChanged,
     WorkspaceChanged,
 }
 
 /// The same, as a request may name them.
-pub(crate) const EVENT_KINDS: [&str; 15] = [
+pub(crate) const EVENT_KINDS: [&str; 16] = [
     "created",
     "attached",
     "merged",
@@ -51,6 +52,7 @@ pub(crate) const EVENT_KINDS: [&str; 15] = [
     "erased",
     "policyChanged",
     "refolded",
+    "imported",
     "adopted",
     "keyChanged",
     "workspaceChanged",

@@ -34,7 +34,7 @@ pub struct Answer {
 
 /// Decides a batch of observations, one after the other.
 ///
-/// `identities`: at least every one that owns an identifier of the batch. `clock`: the time now; an event is dated to the later of it and the log's last event, so that time never decreases along the log.
+/// `identities`: at least every one that owns an identifier of the batch. `clock`: the time now; an event is dated to the later of it (or of the observation's own time, [`Observation::accepted_at`]) and the log's last event, so that time never decreases along the log.
 /// A batch gives exactly the events and answers that its observations give one by one. One that was read as another policy
 /// spells values is read anew ([`Observation::as_spelt_by`]), and `identities` are those of what it is then.
 ///
@@ -84,7 +84,9 @@ pub fn decide_showing<I: Identities + ?Sized>(
     for observation in batch {
         let observation = observation.as_spelt_by(identities.policy());
         let Decided { outcome, belonging } = decide_one(&draft, &observation);
-        let event = outcome.map(|outcome| event_of(draft.head(), &observation, outcome, clock));
+        let event = outcome.map(|outcome| {
+            event_of(draft.head(), &observation, outcome, observation.own_time().unwrap_or(clock))
+        });
         let sequence = event.as_ref().map(|event| event.sequence);
         if let Some(event) = event {
             draft.follow(&event);

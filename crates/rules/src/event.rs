@@ -275,9 +275,10 @@ pub struct NewContact {
 }
 
 impl Event {
-    /// The word for what happened: `created`, `attached`, `merged`, `refused` and so on, as SEMANTICS lists them.
+    /// The word for what happened: `created`, `attached`, `merged`, `imported`, `refused` and so on, as SEMANTICS lists them.
     pub fn kind(&self) -> &'static str {
         match self.outcome {
+            _ if self.is_imported_contact() => "imported",
             Outcome::Created { .. } => "created",
             Outcome::Attached { .. } => "attached",
             Outcome::Merged { .. } => "merged",
@@ -294,6 +295,16 @@ impl Event {
             Outcome::KeyChanged(_) => "keyChanged",
             Outcome::WorkspaceChanged(_) => "workspaceChanged",
         }
+    }
+
+    /// Whether it is of a file's row that made a contact: what a file brought is told from what was seen as it happened. A merge
+    /// that needs no contact is `merged`, and what is refused `refused`, wherever they come from.
+    fn is_imported_contact(&self) -> bool {
+        let of_an_observation = matches!(
+            self.outcome,
+            Outcome::Created { .. } | Outcome::Attached { .. } | Outcome::Merged { contact: Some(_), .. }
+        );
+        of_an_observation && self.origin.as_ref().is_some_and(|origin| origin.imported)
     }
 
     /// The contacts that it made, each with the evidence that it bears.

@@ -88,6 +88,8 @@ pub struct Origin {
     pub observed_at: Option<Timestamp>,
     /// Where: a name of a shop, a file, a form.
     pub source: Option<Box<str>>,
+    /// Whether a file brought it, and not whoever saw it as it happened.
+    pub imported: bool,
 }
 
 /// The identifiers of one request: at least one, at most one per kind, in the order of kinds.
@@ -107,6 +109,7 @@ pub struct Observation {
     caused_by: Actor,
     origin: Option<Arc<Origin>>,
     spelling: Spelling,
+    accepted_at: Option<Timestamp>,
 }
 
 impl Observation {
@@ -127,7 +130,7 @@ impl Observation {
         if seen.windows(2).any(|pair| pair[0].identifier.kind() == pair[1].identifier.kind()) {
             return Err(InvalidObservation::RepeatedKind);
         }
-        Ok(Self { seen, caused_by, origin: None, spelling: Spelling::default() })
+        Ok(Self { seen, caused_by, origin: None, spelling: Spelling::default(), accepted_at: None })
     }
 
     /// The canonical identifiers, in the order of kinds.
@@ -168,6 +171,38 @@ impl Observation {
     pub fn with_origin(self, origin: Origin) -> Self {
         let origin = (origin != Origin::default()).then(|| Arc::new(origin));
         Self { origin, ..self }
+    }
+
+    /// The same, as of that moment and not of the one in which it is decided: for the rows of an import into an empty workspace,
+    /// which bring their own times and come in their order.
+    ///
+    /// ```
+    /// use selfsame_rules::{
+    ///     Actor, Head, IdentifierKind, Neighbourhood, Observation, Origin, SeenIdentifier, Timestamp, decide,
+    /// };
+    ///
+    /// let at = Timestamp::from_milliseconds;
+    /// let row = |phone: &str, ordered| {
+    ///     let phone = SeenIdentifier::parse(&IdentifierKind::Phone, phone).unwrap();
+    ///     let origin = Origin { observed_at: Some(at(ordered)), source: None, imported: true };
+    ///     let seen = Observation::new(Actor::named("import"), phone).unwrap();
+    ///     seen.with_origin(origin).accepted_at(at(ordered))
+    /// };
+    /// let nobody = Neighbourhood::new(Head::EMPTY, [], []).unwrap();
+    /// let plan = decide(&nobody, &[row("1", 7), row("2", 5), row("3", 9)], at(1_000));
+    /// let dated: Vec<_> = plan.events.iter().map(|event| (event.kind(), event.at.as_milliseconds())).collect();
+    /// assert_eq!(dated, [("imported", 7), ("imported", 7), ("imported", 9)], "time never goes back");
+    /// ```
+    ///
+    /// Source: SEMANTICS, "Time is the log's".
+    #[must_use]
+    pub fn accepted_at(self, at: Timestamp) -> Self {
+        Self { accepted_at: Some(at), ..self }
+    }
+
+    /// The moment as of which it is accepted, if it brings its own.
+    pub(crate) fn own_time(&self) -> Option<Timestamp> {
+        self.accepted_at
     }
 
     /// What was said of where and when it was seen.

@@ -22,8 +22,8 @@ use correction::{
     CorrectionText, DeletedText, ErasedText, ReviewedText, RuleText, UndoneText, contacts, numbers,
 };
 use observation::{
-    AttachedText, CreatedText, MergedText, RefusedText, contact, contact_text, evidence, evidence_text,
-    origin, origin_text,
+    AttachedText, CreatedText, ImportedText, MergedText, RefusedText, contact, contact_text, evidence,
+    evidence_text, origin, origin_text,
 };
 use policy::{PolicyChangedText, PolicyText, RefoldedText};
 
@@ -48,7 +48,7 @@ pub struct EventRow {
     pub evidence: String,
     /// Depends on the kind: `{"contact":{"id":1,"owns":["email"]}}`, for example.
     pub outcome: String,
-    /// `{"observedAt":1700000000000,"source":"till 4"}`, each only if it was said; nothing where neither was.
+    /// `{"observedAt":1700000000000,"source":"till 4"}`, each only if it was said, and `"imported":true` of what a file brought; nothing where there is none of these.
     pub origin: Option<String>,
 }
 
@@ -200,6 +200,8 @@ pub fn read(row: &EventRow) -> Result<Event, UnreadableEvent> {
                 contact: refused.contact.as_ref().map(contact).transpose()?,
             }
         }
+        // Which of the three its members tell.
+        "imported" => parse::<ImportedText<'_>>("outcome", &row.outcome)?.read()?,
         "undone" => {
             let (event, correction) = parse::<UndoneText>("outcome", &row.outcome)?.read()?;
             Outcome::Undone { event, correction: Box::new(correction) }

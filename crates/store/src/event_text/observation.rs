@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use selfsame_rules::{ContactId, Identifier, NewContact, Origin, SeenIdentifier, Timestamp};
+use selfsame_rules::{ContactId, Identifier, NewContact, Origin, Outcome, SeenIdentifier, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::correction::RuleText;
@@ -37,6 +37,34 @@ struct OriginText {
     observed_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     source: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    imported: bool,
+}
+
+/// The outcome of a row that made a contact: one of those below, told by its members.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ImportedText<'text> {
+    #[serde(borrow)]
+    contact: ContactText<'text>,
+    primary: Option<i64>,
+    survivor: Option<i64>,
+    former_primaries: Option<Vec<i64>>,
+}
+
+impl ImportedText<'_> {
+    pub(super) fn read(self) -> Result<Outcome, UnreadableEvent> {
+        let contact = contact(&self.contact)?;
+        Ok(match (self.primary, self.survivor) {
+            (None, None) => Outcome::Created { contact },
+            (Some(primary), _) => Outcome::Attached { primary: ContactId(primary), contact },
+            (None, Some(survivor)) => Outcome::Merged {
+                survivor: ContactId(survivor),
+                former_primaries: super::contacts(self.former_primaries.unwrap_or_default()),
+                contact: Some(contact),
+            },
+        })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -85,6 +113,7 @@ pub(super) fn origin_text(origin: &Origin) -> String {
     super::text(&OriginText {
         observed_at: origin.observed_at.map(Timestamp::as_milliseconds),
         source: origin.source.as_deref().map(str::to_owned),
+        imported: origin.imported,
     })
 }
 
@@ -94,6 +123,7 @@ pub(super) fn origin(text: &str) -> Result<Origin, UnreadableEvent> {
     Ok(Origin {
         observed_at: text.observed_at.map(Timestamp::from_milliseconds),
         source: text.source.map(Into::into),
+        imported: text.imported,
     })
 }
 
@@ -142,4 +172,43 @@ pub(super) fn contact_text(contact: &NewContact) -> ContactText<'_> {
 pub(super) fn contact(text: &ContactText<'_>) -> Result<NewContact, UnreadableEvent> {
     let owns = text.owns.iter().map(|name| kind(name)).collect::<Result<_, _>>()?;
     Ok(NewContact { id: ContactId(text.id), owns })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use selfsame_rules::{Actor, Event, IdentifierKind, Sequence};
+
+    use super::super::{read, write};
+    use super::*;
+
+    #[test]
+    fn a_row_of_a_file_reads_as_what_it_did_to_whom() {
+        let contact = || NewContact { id: ContactId(9), owns: vec![IdentifierKind::Phone] };
+        let (one, former_primaries) = (ContactId(1), vec![ContactId(2), ContactId(4)]);
+        let merged =
+            |contact| Outcome::Merged { survivor: one, former_primaries: former_primaries.clone(), contact };
+        for (outcome, kind) in [
+            (Outcome::Created { contact: contact() }, "imported"),
+            (Outcome::Attached { primary: one, contact: contact() }, "imported"),
+            (merged(Some(contact())), "imported"),
+            (merged(None), "merged"),
+        ] {
+            let phone = SeenIdentifier::parse(&IdentifierKind::Phone, "12-34").unwrap();
+            let origin = Origin { observed_at: None, source: Some("orders.csv".into()), imported: true };
+            let event = Event {
+                sequence: Sequence(9),
+                at: Timestamp::from_milliseconds(7),
+                caused_by: Actor::named("import"),
+                evidence: phone.into_iter().collect(),
+                origin: Some(Arc::new(origin)),
+                outcome,
+            };
+            let row = write(&event);
+            assert_eq!(row.kind, kind);
+            assert_eq!(row.origin.as_deref(), Some(r#"{"source":"orders.csv","imported":true}"#));
+            assert_eq!(read(&row).unwrap(), event);
+        }
+    }
 }
