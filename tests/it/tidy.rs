@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each part, and the parts of ours that it may import. What isn't listed is forbidden.
-const ARROWS: [(&str, &[&str]); 7] = [
+const ARROWS: [(&str, &[&str]); 8] = [
     ("rules", &[]),
     ("store", &["rules"]),
     ("store-sqlite", &["rules", "store"]),
     ("store-postgres", &["rules", "store"]),
     ("service", &["rules", "store"]),
+    ("bulk", &["rules"]),
     ("api", &["rules", "service", "store"]),
     ("cli", &["api", "rules", "service", "store", "store-postgres", "store-sqlite"]),
 ];

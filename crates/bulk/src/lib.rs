@@ -1,0 +1,39 @@
+//! Files in: what a file is, which of its columns mean what, and what each of its rows says.
+//!
+//! [`RowReader::open`] takes anything that can be read, knows how it is compressed and written ([`Compression`], [`Format`]) and what
+//! its columns mean ([`Columns`], or a [`ColumnMap`] that says so), and gives an [`Observation`](selfsame_rules::Observation) or
+//! a [`Reject`] for each row. [`RejectsWriter`] writes what was rejected, to be mended.
+//!
+//! A row means what `POST /v1/observations` makes of the same values under the same policy, with these exceptions:
+//! - texts that exports write for nothing (`NULL`, `\N`, `None`, `n/a`, `-` …) are blank;
+//! - what a spreadsheet damaged (`1.23457E+11`, `#N/A`, a phone number that ends in `.0`) is rejected, whatever the kind;
+//! - `="0151"` and `'+49151` in CSV are the text within that guise;
+//! - a whole number of JSON stands for its digits, whatever the kind, as it would in CSV.
+//!
+//! Deliberately absent: a store, deciding, progress bars, HTTP. What is read is handed out; nothing is printed.
+
+mod cells;
+mod columns;
+mod format;
+mod guess;
+mod input;
+mod json_lines;
+mod lines;
+mod names;
+mod open;
+mod reader;
+mod reject;
+mod rejects_file;
+mod separated;
+mod times;
+mod zstd;
+
+pub use columns::{Column, ColumnMap, Columns, Example, Headers, InvalidMap, Meaning, UnknownColumn};
+pub use format::{Foreign, Format};
+pub use guess::NoColumns;
+pub use input::{Compression, ReadError};
+pub use open::{OpenError, Settings};
+pub use reader::{Progress, Row, RowReader};
+pub use reject::{Reason, Reject};
+pub use rejects_file::RejectsWriter;
+pub use times::{DateEvidence, DateOrder, InvalidTime};
