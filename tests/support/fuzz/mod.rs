@@ -9,6 +9,7 @@ mod database_url;
 mod documented;
 mod door;
 mod identify_body;
+mod import_file;
 mod key_body;
 mod log_rows;
 mod mutations;
@@ -27,11 +28,12 @@ pub use mutations::Mutations;
 pub type Target = fn(&[u8]);
 
 /// Every target, by its name in `fuzz/`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("batch_body", batch_body::batch_body),
     ("canonical_values", canonical_values::canonical_values),
     ("database_url", database_url::database_url),
     ("identify_body", identify_body::identify_body),
+    ("import_file", import_file::import_file),
     ("key_body", key_body::key_body),
     ("log_rows", log_rows::log_rows),
     ("presented_key", presented_key::presented_key),
