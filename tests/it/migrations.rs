@@ -31,6 +31,7 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
     DROP TABLE refusals;
     DROP TABLE answers;
     DROP TABLE webhooks;
+    DROP TABLE imports;
     DROP INDEX events_governing;
     ALTER TABLE contacts DROP COLUMN event_sequence;
     ALTER TABLE events DROP COLUMN origin;
@@ -50,7 +51,7 @@ pub(crate) const BACK_TO_THE_FIRST: &str = "
 
 /// What PostgreSQL's first schema had otherwise. There is no second.
 const BACK_TO_THE_FIRST_IN_POSTGRES: &str = "
-    DROP TABLE event_contacts, kept_apart, refusals, answers, webhooks, keys;
+    DROP TABLE event_contacts, kept_apart, refusals, answers, webhooks, imports, keys;
     DROP INDEX events_governing;
     ALTER TABLE contacts DROP COLUMN event_sequence;
     ALTER TABLE events DROP COLUMN origin;

@@ -87,7 +87,7 @@ impl OneDatabase {
 
 /// What was there when it was made stays: the schema and the default workspace.
 const EMPTY: &str =
-    "TRUNCATE contacts, identifiers, events, event_contacts, kept_apart, refusals, answers, webhooks, keys;
+    "TRUNCATE contacts, identifiers, events, event_contacts, kept_apart, refusals, answers, webhooks, imports, keys;
     DELETE FROM workspaces WHERE workspace <> 1;
     UPDATE workspaces SET name = 'default', last_sequence = 0, last_contact_id = 0, last_event_at_ms = 0,
         contact_count = 0, identity_count = 0, policy = NULL, policy_sequence = 0, is_plain = TRUE;";

@@ -8,9 +8,9 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use selfsame_rules::{Identifier, Identities, Neighbourhood, Observation, Outcome, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, IsKept, Kept, KeptAnswer,
-    Look, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store,
-    StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Following, ImportNote,
+    IsKept, Kept, KeptAnswer, Look, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record,
+    Scan, Scanned, Store, StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 
@@ -186,6 +186,23 @@ impl Store for FaultyStore {
 
     async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
         self.inner.kept(once).await
+    }
+
+    async fn write_following(
+        &self,
+        workspace: WorkspaceKey,
+        following: &Following,
+        decision: OnceDecision,
+    ) -> Result<Option<Plan>, StoreError> {
+        self.inner.write_following(workspace, following, decision).await
+    }
+
+    async fn import_note(
+        &self,
+        workspace: WorkspaceKey,
+        file: &str,
+    ) -> Result<Option<ImportNote>, StoreError> {
+        self.inner.import_note(workspace, file).await
     }
 
     async fn keep_instead(&self, once: &Once, answer: KeptAnswer) -> Result<(), StoreError> {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Kept, KeptAnswer, Look,
-    Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store, StoreError,
-    WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Following, ImportNote,
+    Kept, KeptAnswer, Look, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan,
+    Scanned, Store, StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::{mpsc, watch};
 
@@ -115,6 +115,23 @@ impl Store for GatedStore {
 
     async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
         self.inner.kept(once).await
+    }
+
+    async fn write_following(
+        &self,
+        workspace: WorkspaceKey,
+        following: &Following,
+        decision: OnceDecision,
+    ) -> Result<Option<Plan>, StoreError> {
+        self.inner.write_following(workspace, following, decision).await
+    }
+
+    async fn import_note(
+        &self,
+        workspace: WorkspaceKey,
+        file: &str,
+    ) -> Result<Option<ImportNote>, StoreError> {
+        self.inner.import_note(workspace, file).await
     }
 
     async fn keep_instead(&self, once: &Once, answer: KeptAnswer) -> Result<(), StoreError> {

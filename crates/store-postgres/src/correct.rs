@@ -14,6 +14,7 @@ use crate::answers::{answered, keep, take_bodies};
 use crate::apart::apart;
 use crate::carry_out::{Statement, advance_by, insert_contacts, insert_events, insert_identifiers, value};
 use crate::connections::Loan;
+use crate::imports::forget_imports;
 use crate::recall::{recall_on, reply};
 use crate::repeat::Limits;
 use crate::statements::history::{
@@ -89,6 +90,7 @@ impl Transaction for Correction {
                 && matches!(corrected.event.outcome, Outcome::Erased { .. })
             {
                 statements.push(take_bodies(workspace, &ErasedTexts::between(&recalled, corrected)));
+                statements.push(forget_imports(workspace));
             }
             statements.extend(keep(once.as_ref(), answer.as_ref()));
             (statements, change)

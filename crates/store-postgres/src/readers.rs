@@ -9,7 +9,8 @@ use deadpool_postgres::Pool;
 use metrics::Counter;
 use selfsame_rules::{Identifier, Neighbourhood};
 use selfsame_store::{
-    Access, Kept, Once, PageAsked, PersonPage, Recall, Recalled, StoreError, WebhookRow, WorkspaceKey,
+    Access, ImportNote, Kept, Once, PageAsked, PersonPage, Recall, Recalled, StoreError, WebhookRow,
+    WorkspaceKey,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, timeout_at};
@@ -20,6 +21,7 @@ use crate::answers::kept_alone;
 use crate::apart::apart;
 use crate::connections::Loan;
 use crate::error::Fault;
+use crate::imports::import_note_alone;
 use crate::load::{self, Loaded};
 use crate::metrics::repeated_looks;
 use crate::page::page_alone;
@@ -137,6 +139,15 @@ impl Readers {
     /// What is kept under the request's key.
     pub(crate) async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
         self.way.repeated(|| kept_alone(&self.way.pool, once)).await
+    }
+
+    /// How far the import of that file is.
+    pub(crate) async fn import_note(
+        &self,
+        workspace: WorkspaceKey,
+        file: &str,
+    ) -> Result<Option<ImportNote>, StoreError> {
+        self.way.repeated(|| import_note_alone(&self.way.pool, workspace, file)).await
     }
 
     /// The webhooks of all workspaces.

@@ -12,6 +12,7 @@ pub(crate) mod adoption;
 pub(crate) mod answers;
 mod citus;
 pub(crate) mod history;
+pub(crate) mod imports;
 pub(crate) mod planned;
 pub(crate) mod scrub;
 pub(crate) mod webhooks;
@@ -309,5 +310,6 @@ pub fn statements() -> Vec<(&'static str, String)> {
     all.extend(history::all());
     all.extend(answers::all());
     all.extend(webhooks::all());
+    all.extend(imports::all());
     all
 }

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use deadpool_postgres::Pool;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Kept, KeptAnswer, Look,
-    Migrations, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Store,
-    StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Following, ImportNote,
+    Kept, KeptAnswer, Look, Migrations, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record,
+    Scan, Scanned, Store, StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use crate::administration::Administration;
 use crate::answers::{Forget, KeepInstead};
+use crate::bulk_write::BulkWrite;
 use crate::connection::{
     OpenError, OriginalName, begin_for, expect_current, known_version, migrate, original_name, pending,
     refuse_originals_table,
@@ -211,6 +212,23 @@ impl Store for PostgresStore {
 
     async fn kept(&self, once: &Once) -> Result<Option<Kept>, StoreError> {
         self.readers.kept(once).await
+    }
+
+    async fn write_following(
+        &self,
+        workspace: WorkspaceKey,
+        following: &Following,
+        decision: OnceDecision,
+    ) -> Result<Option<Plan>, StoreError> {
+        self.carry_out(BulkWrite::new(workspace, following.clone(), decision)).await
+    }
+
+    async fn import_note(
+        &self,
+        workspace: WorkspaceKey,
+        file: &str,
+    ) -> Result<Option<ImportNote>, StoreError> {
+        self.readers.import_note(workspace, file).await
     }
 
     async fn keep_instead(&self, once: &Once, answer: KeptAnswer) -> Result<(), StoreError> {

@@ -11,6 +11,7 @@ use crate::answers::{KeptOf, keep_all};
 use crate::apart::apart;
 use crate::carry_out::{Statement, statements};
 use crate::connections::Loan;
+use crate::imports::note_import;
 use crate::load::{self, Loaded};
 use crate::recall::recall_on;
 use crate::statements::{LOCK, ROLLBACK};
@@ -108,10 +109,11 @@ fn decide(
     workspace: WorkspaceKey,
 ) -> (Plan, Vec<Statement>) {
     let mut decision = decision.lock().expect("a decision that panics ends its write");
-    let Planned { plan, keep } = decision(identities, &|once| kept.has(once));
+    let Planned { plan, keep, note } = decision(identities, &|once| kept.has(once));
     let mut statements = statements(workspace, &plan);
     if !statements.is_empty() {
         statements.extend(keep_all(workspace, &keep));
+        statements.extend(note_import(workspace, note));
     }
     (plan, statements)
 }

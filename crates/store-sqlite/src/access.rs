@@ -68,6 +68,9 @@ const SWEEP_ANSWERS: &str = "DELETE FROM answers WHERE workspace = ?1
 const SWEEP_WEBHOOKS: &str = "DELETE FROM webhooks WHERE workspace = ?1
     AND id IN (SELECT id FROM webhooks WHERE workspace = ?1 ORDER BY id LIMIT ?2)";
 
+const SWEEP_IMPORTS: &str = "DELETE FROM imports WHERE workspace = ?1
+    AND file IN (SELECT file FROM imports WHERE workspace = ?1 ORDER BY file LIMIT ?2)";
+
 const SWEPT: &str =
     "UPDATE workspaces SET swept_at_ms = ?2, contact_count = 0, identity_count = 0, policy = NULL
     WHERE workspace = ?1";
@@ -224,6 +227,7 @@ fn sweep_some(connection: &mut Connection, workspace: WorkspaceKey) -> rusqlite:
         SWEEP_REFUSALS,
         SWEEP_ANSWERS,
         SWEEP_WEBHOOKS,
+        SWEEP_IMPORTS,
     ] {
         deleted += transaction.prepare_cached(statement)?.execute([workspace.0, limit])?;
     }

@@ -12,9 +12,10 @@ use async_trait::async_trait;
 use rusqlite::Connection;
 use selfsame_rules::{Observation, Plan, Timestamp};
 use selfsame_store::{
-    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Kept, KeptAnswer, Look,
-    Migrations, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record, Scan, Scanned, Scrubbed,
-    Store, StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow, WorkspaceKey,
+    Access, AccessChange, AccessDecision, Carried, Corrected, CorrectionDecision, Following, ImportNote,
+    Kept, KeptAnswer, Look, Migrations, Once, OnceDecision, PageAsked, PersonPage, Recall, Recalled, Record,
+    Scan, Scanned, Scrubbed, Store, StoreError, WebhookChange, WebhookDecision, WebhookNote, WebhookRow,
+    WorkspaceKey,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +27,7 @@ use crate::connection::{
 };
 use crate::error::store_error;
 use crate::file::OpenedFile;
+use crate::imports::import_note;
 use crate::indexes::Indexes;
 use crate::job::{Answer, Job};
 use crate::load::{load, standing};
@@ -301,6 +303,24 @@ impl Store for SqliteStore {
         self.refuse_if_closed()?;
         let once = once.clone();
         self.aside(move |connection| kept(connection, &once).map_err(store_error)).await
+    }
+
+    async fn write_following(
+        &self,
+        workspace: WorkspaceKey,
+        _: &Following,
+        decision: OnceDecision,
+    ) -> Result<Option<Plan>, StoreError> {
+        self.write_once(workspace, Vec::new(), Vec::new(), decision).await.map(Some)
+    }
+
+    async fn import_note(
+        &self,
+        workspace: WorkspaceKey,
+        file: &str,
+    ) -> Result<Option<ImportNote>, StoreError> {
+        let file = file.to_owned();
+        self.aside(move |connection| import_note(connection, workspace, &file).map_err(store_error)).await
     }
 
     async fn keep_instead(&self, once: &Once, kept: KeptAnswer) -> Result<(), StoreError> {

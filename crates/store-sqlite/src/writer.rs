@@ -25,6 +25,7 @@ use crate::checkpoint::Checkpoints;
 use crate::correct::carry_out_correction;
 use crate::error::{commit_error, store_error};
 use crate::file::OpenedFile;
+use crate::imports::{forget_imports, note_import};
 use crate::indexes::Indexes;
 use crate::job::Job;
 use crate::load::{Loaded, Standing, load, standing, workspaces};
@@ -207,7 +208,7 @@ impl Writer {
     fn write(&mut self, workspace: WorkspaceKey, decision: &mut OnceDecision) -> Result<Plan, StoreError> {
         let asking = Asking::of(&self.connection);
         let planned = self.indexes.look(workspace, |index| decision(index, &|once| asking.is_kept(once)))?;
-        let Planned { plan, keep } = asking.and(planned)?;
+        let Planned { plan, keep, note: import } = asking.and(planned)?;
         let Some(last) = plan.events.last() else { return Ok(plan) };
         let changes = Changes::of(&plan.events);
         let new_moves = self.indexes.look(workspace, |index| moves_of(&changes, index, &plan))?;
@@ -219,6 +220,7 @@ impl Writer {
         insert_contacts(&transaction, workspace, &changes).map_err(store_error)?;
         note(&transaction, workspace, &changes).map_err(store_error)?;
         keep_all(&transaction, &keep)?;
+        note_import(&transaction, workspace, import.as_ref()).map_err(store_error)?;
         let (written, linked) = moves
             .write(&transaction, workspace, &new_moves, last.sequence, self.last_commit)
             .map_err(store_error)?;
@@ -262,6 +264,7 @@ impl Writer {
             mark(&transaction, true).map_err(store_error)?;
             let texts = ErasedTexts::between(&recalled, &corrected);
             take_bodies(&transaction, workspace, &texts).map_err(store_error)?;
+            forget_imports(&transaction, workspace).map_err(store_error)?;
             self.owed.add(texts);
         }
         keep_if_wanted(&transaction, once, answer.as_ref())?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use selfsame_rules::{Plan, Timestamp};
 use sha2::{Digest, Sha256};
 
-use crate::WorkspaceKey;
+use crate::{ImportNote, WorkspaceKey};
 
 /// How long an answer is kept.
 pub const ANSWERS_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
@@ -144,18 +144,20 @@ impl<T> From<Option<T>> for Decided<T> {
 }
 
 /// What a decision on observations comes to: a plan, and which of them are to be known when they come again. Of an empty plan
-/// nothing is kept.
+/// nothing is kept or noted.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// What is to be carried out.
     pub plan: Plan,
     /// Those of which it is kept that they were carried out ([`KeptAnswer::carried_out`]); each key once.
     pub keep: Vec<Once>,
+    /// How far the import is of which they are rows.
+    pub note: Option<ImportNote>,
 }
 
 impl From<Plan> for Planned {
     fn from(plan: Plan) -> Self {
-        Self { plan, keep: Vec::new() }
+        Self { plan, keep: Vec::new(), note: None }
     }
 }
 

@@ -25,7 +25,8 @@
 //!    as the change; where one is kept already, nothing is decided, and that one is given. An erasure takes the bodies that hold
 //!    what it erases. A decision of [`Store::write_once`] is told under the lock which of its observations were kept already, and
 //!    what it wants to be kept is written with its plan.
-//! 9. **One delivers.** A webhook's row is written only by who names its last revision, and each writing makes another:
+//! 9. **As far as it came.** What a decision notes of an import ([`Planned::note`]) is written with its plan, or not at all.
+//! 10. **One delivers.** A webhook's row is written only by who names its last revision, and each writing makes another:
 //!    of two that take an endpoint at once, one gets it, and whoever it was taken from can note nothing any more.
 
 mod access;
@@ -36,6 +37,8 @@ mod error;
 pub mod event_text;
 mod evidence_digest;
 mod finder;
+mod following;
+mod import_note;
 mod kept;
 mod person_page;
 mod recall;
@@ -57,6 +60,8 @@ pub use corrected::Corrected;
 pub use error::StoreError;
 pub use evidence_digest::EvidenceDigest;
 pub use finder::Finder;
+pub use following::{Followed, Following};
+pub use import_note::{ImportCounts, ImportNote};
 pub use kept::{ANSWERS_KEPT_FOR, Carried, Decided, Kept, KeptAnswer, Once, Planned};
 pub use person_page::{PageAsked, PageOf, PersonPage, left_to_others};
 pub use recall::{Decisions, Question, Recall, Recalled, Recalling, Reply};
@@ -148,6 +153,23 @@ pub trait Store: Send + Sync + 'static {
         once: Vec<Once>,
         decision: OnceDecision,
     ) -> Result<Plan, StoreError>;
+
+    /// [`Store::write`] of very many observations, one write behind the other: decided on `following`, after it followed under the
+    /// lock whatever was written meanwhile, and follows what is carried out. Nothing, and nothing is written, if it is stale, or
+    /// becomes so. A store that shows everything decides on what it has, and needs none.
+    async fn write_following(
+        &self,
+        workspace: WorkspaceKey,
+        following: &Following,
+        decision: OnceDecision,
+    ) -> Result<Option<Plan>, StoreError>;
+
+    /// How far the import of that file is ([`ImportNote::file`]), without waiting for any write; nothing if none of it was stored.
+    async fn import_note(
+        &self,
+        workspace: WorkspaceKey,
+        file: &str,
+    ) -> Result<Option<ImportNote>, StoreError>;
 
     /// What `recall` asks for, from one snapshot, and without waiting for any write.
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError>;

@@ -48,7 +48,7 @@ pub(crate) const UNSWEPT: &str = "SELECT workspace FROM selfsame.workspaces
 
 /// What is deleted of an erased workspace, one after the other, at most $2 rows: the first by their keys. Those are told by
 /// the last of them: as a list, PostgreSQL was seen to go through it for every row of the workspace.
-pub(crate) const SWEEPS: [(&str, &str); 8] = [
+pub(crate) const SWEEPS: [(&str, &str); 9] = [
     (
         "sweep contacts",
         "DELETE FROM selfsame.contacts
@@ -126,6 +126,15 @@ pub(crate) const SWEEPS: [(&str, &str); 8] = [
         AND id <= (
             SELECT max(id)
             FROM (SELECT id FROM selfsame.webhooks WHERE workspace = $1 ORDER BY id LIMIT $2) AS first
+        )",
+    ),
+    (
+        "sweep imports",
+        "DELETE FROM selfsame.imports
+    WHERE workspace = $1
+        AND file <= (
+            SELECT max(file)
+            FROM (SELECT file FROM selfsame.imports WHERE workspace = $1 ORDER BY file LIMIT $2) AS first
         )",
     ),
     // Those of its administration stay.

@@ -1,7 +1,7 @@
 //! The statements that spread the tables over a Citus cluster, by workspace. Each does nothing where it was done.
 
 /// Every table of ours that rows are kept in. The first is distributed by itself, the others beside it.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "workspaces",
     "contacts",
     "identifiers",
@@ -12,6 +12,7 @@ const TABLES: [&str; 10] = [
     "refusals",
     "answers",
     "webhooks",
+    "imports",
 ];
 
 /// The statements, in the order in which they must run.
