@@ -262,11 +262,12 @@ impl<N> Caller<N> {
     }
 }
 
-/// Operations that change something, or look so, and take no key: the original's, one whose answer is too long to be kept, one that
+/// Operations that change something, or look so, and take no key: the original's, two whose answers are too long to be kept, one that
 /// only tells what would be, one that tries, and those of other systems' clients, whose messages have ids of their own.
-const WITHOUT_KEY: [&str; 12] = [
+const WITHOUT_KEY: [&str; 13] = [
     "create_identify",
     "create_observations_batch",
+    "create_import",
     "preview_policy",
     "test_webhook",
     "create_segment_identify",

@@ -8,6 +8,7 @@
 mod accept;
 mod batch;
 mod body;
+mod body_reader;
 mod change;
 mod client_address;
 mod contact_body;
@@ -31,6 +32,8 @@ mod heartbeat;
 mod identify;
 mod identities;
 mod identity_body;
+mod import;
+mod import_lines;
 mod international;
 mod jobs;
 mod keys;

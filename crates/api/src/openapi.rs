@@ -67,6 +67,7 @@ pub(crate) struct ContactShape {
         crate::identify::create_identify,
         crate::observations::create_observation,
         crate::batch::create_observations_batch,
+        crate::import::create_import,
         crate::segment::create_segment_identify,
         crate::segment::create_segment_alias,
         crate::segment::create_segment_track,
@@ -124,6 +125,7 @@ pub(crate) struct ContactShape {
         (name = "policy", description = "What links, and what doesn't"),
         (name = "keys", description = "Who may do what"),
         (name = "workspaces", description = "Closed sets of customers"),
+        (name = "files", description = "Many customers at once"),
         (name = "webhooks", description = "Where events are sent to"),
         (name = "operations", description = "For whoever runs the server"),
     )

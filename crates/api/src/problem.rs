@@ -195,6 +195,12 @@ impl Problem {
         Self::later("too_many_connections", detail, 1)
     }
 
+    /// The server ends.
+    pub(crate) fn shutting_down() -> Self {
+        let detail = "This server is shutting down; send the same request again in a moment.";
+        Self::later("shutting_down", detail, 1)
+    }
+
     /// Requests should be sent elsewhere, for this reason before all.
     pub(crate) fn not_ready(first: Reason, readiness: &Readiness) -> Self {
         let detail = match first {
@@ -291,11 +297,7 @@ impl From<IdentifyError> for Problem {
                  again after `Retry-After` seconds.",
                 retry_after_seconds(wait),
             ),
-            IdentifyError::ShuttingDown => Self::later(
-                "shutting_down",
-                "This server is shutting down; send the same request again in a moment.",
-                1,
-            ),
+            IdentifyError::ShuttingDown => Self::shutting_down(),
             IdentifyError::Store(error) => error.into(),
         }
     }
@@ -320,11 +322,7 @@ impl From<StoreError> for Problem {
                 "The database failed while it stored this; send the same request again: a repeat never stores it twice.",
                 1,
             ),
-            StoreError::NotWritable => Self::later(
-                "shutting_down",
-                "This server is shutting down; send the same request again in a moment.",
-                1,
-            ),
+            StoreError::NotWritable => Self::shutting_down(),
             StoreError::NoWorkspace(_) => Self::no_workspace(),
             StoreError::NewerSchema { .. } | StoreError::Incoherent(_) | StoreError::Failed(_) => {
                 Self::internal()

@@ -56,7 +56,7 @@ const SEGMENT: &[&str] = &[
 const SHOPIFY: &[&str] = &["create_shopify_webhook"];
 
 /// Status, code, and where.
-const CODES: [(u16, &str, At); 78] = [
+const CODES: [(u16, &str, At); 81] = [
     (400, "invalid_query", At::Caller),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),
@@ -69,8 +69,9 @@ const CODES: [(u16, &str, At); 78] = [
     (400, "invalid_path", At::Of(WEBHOOK)),
     (400, "invalid_path", At::Of(&["undo_event", "decide_review"])),
     (400, "invalid_idempotency_key", At::Once),
-    (400, "invalid_idempotency_key", At::Of(&["create_observations_batch"])),
+    (400, "invalid_idempotency_key", At::Of(&["create_observations_batch", "create_import"])),
     (400, "empty_body", At::Body),
+    (400, "invalid_file", At::Of(&["create_import"])),
     (400, "not_utf8", At::Json),
     (400, "malformed_json", At::Json),
     (400, "malformed_gzip", At::Of(SEGMENT)),
@@ -126,6 +127,8 @@ const CODES: [(u16, &str, At); 78] = [
     (409, "name_taken", At::Of(&["create_key", "create_workspace", "rename_workspace"])),
     (409, "name_just_given_up", At::Of(&["create_workspace", "rename_workspace"])),
     (409, "too_many_webhooks", At::Of(&["create_webhook"])),
+    (409, "file_changed", At::Of(&["create_import"])),
+    (409, "not_empty_any_more", At::Of(&["create_import"])),
     (409, "default_stays", At::Of(&["rename_workspace", "erase_workspace"])),
     (409, "idempotency_key_in_use", At::Once),
     (410, "contact_gone", At::Contact),

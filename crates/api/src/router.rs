@@ -20,6 +20,7 @@ use crate::health::{find_health, find_readiness};
 use crate::heartbeat::find_heartbeat;
 use crate::identify::create_identify;
 use crate::identities::{explain_identity, find_identity, find_identity_by_identifier, list_identity_events};
+use crate::import::create_import;
 use crate::keys::{create_key, find_current_key, find_key, list_keys, revoke_key};
 use crate::measurements::{Measurements, find_metrics};
 use crate::metrics::RequestMetrics;
@@ -93,6 +94,7 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/identify/", post(create_identify))
         .route("/v1/observations", post(create_observation))
         .route("/v1/observations/batch", post(create_observations_batch))
+        .route("/v1/import", post(create_import))
         .route("/v1/identify", post(create_segment_identify))
         .route("/v1/alias", post(create_segment_alias))
         .route("/v1/track", post(create_segment_track))

@@ -10,12 +10,15 @@
 //! - `="0151"` and `'+49151` in CSV are the text within that guise;
 //! - a whole number of JSON stands for its digits, whatever the kind, as it would in CSV.
 //!
-//! Deliberately absent: a store, deciding, progress bars, HTTP. What is read is handed out; nothing is printed.
+//! [`Import`] stores what a file says, batch after batch, and goes on where it was interrupted.
+//!
+//! Deliberately absent: a concrete store, deciding, progress bars, HTTP. What happens is handed out; nothing is printed.
 
 mod cells;
 mod columns;
 mod format;
 mod guess;
+mod import;
 mod input;
 mod json_lines;
 mod lines;
@@ -24,6 +27,7 @@ mod open;
 mod reader;
 mod reject;
 mod rejects_file;
+mod row_template;
 mod separated;
 mod times;
 mod zstd;
@@ -31,6 +35,7 @@ mod zstd;
 pub use columns::{Column, ColumnMap, Columns, Example, Headers, InvalidMap, Meaning, UnknownColumn};
 pub use format::{Foreign, Format};
 pub use guess::NoColumns;
+pub use import::{Import, ImportStopped, Opened, Rejected, Running, Standing, Told};
 pub use input::{Compression, ReadError};
 pub use open::{OpenError, Settings};
 pub use reader::{Progress, Row, RowReader};

@@ -14,6 +14,7 @@ use crate::json_lines::{JsonLines, Members, text};
 use crate::lines::Lines;
 use crate::open::{OpenError, Settings, open};
 use crate::reject::{Reason, Reject, SOURCE_CHARACTERS_MAX};
+use crate::row_template::RowTemplate;
 use crate::separated::{Found, Separated};
 use crate::times::{self, DateEvidence, DateOrder};
 
@@ -142,6 +143,11 @@ impl RowReader {
     /// How far the reading is.
     pub fn progress(&self) -> Progress {
         Progress { bytes: self.lines.input().bytes(), ..self.progress }
+    }
+
+    /// What rows have in common.
+    pub(crate) fn template(&self) -> RowTemplate {
+        RowTemplate::new(self.reading.spelling.clone(), self.reading.actor.clone())
     }
 
     /// What the dates of the rows that were read say of the order of day and month. After a whole file it is what the

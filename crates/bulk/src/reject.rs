@@ -27,6 +27,9 @@ pub enum Reason {
     /// Nothing in the columns of identifiers.
     #[error("there is nothing to identify: each column of an identifier is blank")]
     NothingToIdentify,
+    /// The workspace's policy blocks all that is in the row, or takes it for a claim that nobody verified.
+    #[error("the workspace's policy lets none of the row's identifiers link anybody")]
+    NothingLinks,
     /// A value breaks a rule of its kind.
     #[error("the value can't be used: {0}")]
     InvalidIdentifier(#[from] InvalidIdentifier),

@@ -111,6 +111,18 @@ impl<W: Write> RejectsWriter<W> {
         }
     }
 
+    /// Writes what is still in memory.
+    ///
+    /// # Errors
+    ///
+    /// If the output can't be written.
+    pub fn flush(&mut self) -> io::Result<()> {
+        match &mut self.output {
+            Output::Csv(writer, _) => writer.flush(),
+            Output::JsonLines(writer) => writer.flush(),
+        }
+    }
+
     /// Writes what is still in memory, and gives the output back.
     ///
     /// # Errors

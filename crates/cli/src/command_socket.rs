@@ -29,6 +29,15 @@ pub(crate) fn listen(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Succeeds if a server listens at `path`.
+///
+/// # Errors
+///
+/// Of kind `NotFound` or `ConnectionRefused` if none does.
+pub(crate) async fn listens(path: &Path) -> io::Result<()> {
+    UnixStream::connect(path).await.map(drop)
+}
+
 /// Sends one request to the server that listens at `path`.
 ///
 /// # Errors

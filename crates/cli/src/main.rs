@@ -16,6 +16,7 @@ mod erasures;
 mod export;
 mod healthcheck;
 mod identify;
+mod import;
 mod keys;
 mod log;
 mod measure;
@@ -63,6 +64,8 @@ enum Command {
     Serve(serve::ServeArguments),
     /// Identify one observation against a database; beside a running server, through it.
     Identify(identify::IdentifyArguments),
+    /// Import files of customers: CSV, TSV, lines of JSON; beside a running server, through it.
+    Import(import::ImportArguments),
     /// Make, list and revoke keys; beside a running server, through it.
     Keys(keys::KeysArguments),
     /// Make, list, rename and erase workspaces; beside a running server, through it.
@@ -157,6 +160,7 @@ fn run() -> anyhow::Result<Outcome> {
         match command {
             Command::Serve(arguments) => serve::run(arguments).await,
             Command::Identify(arguments) => identify::run(arguments).await,
+            Command::Import(arguments) => import::run(arguments).await,
             Command::Keys(arguments) => keys::run(arguments).await,
             Command::Workspaces(arguments) => workspaces::run(arguments).await,
             Command::Webhooks(arguments) => webhooks::run(arguments).await,

@@ -322,6 +322,10 @@ impl Engine {
         &self.metrics
     }
 
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
     pub(crate) fn feed(&self) -> &Feed {
         &self.feed
     }

@@ -14,6 +14,7 @@ mod erasing;
 pub mod erasures;
 mod feed;
 mod finders;
+mod importing;
 mod in_flight;
 mod installation;
 mod key_text;
@@ -41,6 +42,7 @@ pub use engine::{ANSWER_CONTACTS_MAX, Engine, EngineSettings, IdentifyError, Tog
 pub use environment_key::{ADMIN_KEY_CHARACTERS_MIN, AdminKey};
 pub use erasing::{Erased, Verified};
 pub use feed::Listener;
+pub use importing::{ImportBatch, ImportError, Importing, Rehearsal};
 pub use in_flight::Flight;
 pub use installation::{AccessChanges, Installation};
 pub use key_text::KeyText;

@@ -27,7 +27,7 @@ pub(crate) fn decide_marked(
         marks.iter().filter(|(_, once)| is_kept(once)).map(|(place, _)| *place).collect();
     if repeats.is_empty() {
         let plan = decide_showing(identities, observations, clock, shown_max);
-        return Planned { keep: changing(marks, &plan), plan };
+        return Planned { keep: changing(marks, &plan), plan, note: None };
     }
     let places = observations.iter().enumerate();
     let others: Vec<Observation> =
@@ -40,7 +40,7 @@ pub(crate) fn decide_marked(
         own.unwrap_or(nothing)
     };
     let plan = Plan { answers: (0..observations.len()).map(answer).collect(), events };
-    Planned { keep: changing(marks, &plan), plan }
+    Planned { keep: changing(marks, &plan), plan, note: None }
 }
 
 /// The marks of the observations that cause an event of the plan; each key once.
@@ -78,7 +78,8 @@ mod tests {
         let before = once("1").unwrap();
         let is_kept = |asked: &Once| asked.key() == before.key();
         let at = Timestamp::from_milliseconds(1);
-        let Planned { plan, keep } = decide_marked(&nobody, &observations, &marks, &is_kept, at, usize::MAX);
+        let Planned { plan, keep, .. } =
+            decide_marked(&nobody, &observations, &marks, &is_kept, at, usize::MAX);
         let events: Vec<_> = plan.answers.iter().map(|answer| answer.event.map(|event| event.0)).collect();
         assert_eq!(events, [None, Some(1), None, Some(2), Some(3)]);
         let keep: BTreeSet<_> = keep.iter().map(|once| once.key().to_owned()).collect();

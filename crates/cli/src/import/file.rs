@@ -1,0 +1,71 @@
+//! The file that is imported, as the body of a request.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, bail};
+use axum::body::{Body, Bytes};
+use futures_util::stream;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+
+/// How much is read at once.
+const PIECE_BYTES: usize = 128 * 1024;
+
+/// How many pieces wait to be sent.
+const PIECES_WAITING: usize = 4;
+
+/// A file that can be read.
+pub(crate) struct InputFile {
+    /// What it is called, which may tell its format.
+    pub(crate) name: String,
+    /// How long it is; not known of a pipe.
+    pub(crate) bytes: Option<u64>,
+    input: Box<dyn Read + Send>,
+}
+
+impl InputFile {
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if path.as_os_str() == "-" {
+            return Ok(Self { name: "-".to_owned(), bytes: None, input: Box::new(io::stdin()) });
+        }
+        let cannot = || format!("`{}` can't be read", path.display());
+        let file = File::open(path).with_context(cannot)?;
+        let known = file.metadata().with_context(cannot)?;
+        if known.is_dir() {
+            bail!("`{}` is a folder\nhint: name its files", path.display());
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { name, bytes: known.is_file().then_some(known.len()), input: Box::new(file) })
+    }
+
+    /// Its bytes, as they are taken; `sent` counts them. That it can't be read on breaks the body off.
+    pub(crate) fn body(self, sent: Arc<AtomicU64>) -> Body {
+        let (sender, pieces) = mpsc::channel::<io::Result<Bytes>>(PIECES_WAITING);
+        let mut input = self.input;
+        spawn_blocking(move || {
+            let mut buffer = vec![0; PIECE_BYTES];
+            loop {
+                let piece = match input.read(&mut buffer) {
+                    Ok(0) => return,
+                    Ok(count) => Ok(Bytes::copy_from_slice(&buffer[..count])),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(error),
+                };
+                let count = piece.as_ref().map_or(0, Bytes::len);
+                let is_end = piece.is_err();
+                if sender.blocking_send(piece).is_err() || is_end {
+                    return;
+                }
+                sent.fetch_add(u64::try_from(count).unwrap_or_default(), Ordering::Relaxed);
+            }
+        });
+        Body::from_stream(stream::unfold(pieces, async |mut pieces| {
+            let piece = pieces.recv().await?;
+            Some((piece, pieces))
+        }))
+    }
+}
