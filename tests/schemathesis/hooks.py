@@ -22,6 +22,7 @@ RULES = {
     "invalid_phone_number",
     "invalid_policy",
     "invalid_query",
+    "invalid_file",
     "invalid_reason",
     "invalid_time",
     "invalid_url",

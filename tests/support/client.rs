@@ -28,7 +28,7 @@ pub struct Ask<'request> {
     pub workspace: Option<&'request str>,
     /// Sent as its `Idempotency-Key`.
     pub once: Option<&'request str>,
-    /// JSON; lines of it where the path is that of a batch.
+    /// JSON; lines of it where the path is that of a batch, and a file where it is that of an import.
     pub body: Option<&'request str>,
 }
 
@@ -133,8 +133,11 @@ impl Client {
             request = request.header("idempotency-key", once);
         }
         if ask.body.is_some() {
-            let lines = ask.path.ends_with("/observations/batch");
-            let content_type = if lines { "application/x-ndjson" } else { "application/json" };
+            let content_type = match ask.path {
+                path if path.ends_with("/observations/batch") => "application/x-ndjson",
+                path if path.starts_with("/v1/import") => "text/csv",
+                _ => "application/json",
+            };
             request = request.header(CONTENT_TYPE, content_type);
         }
         let body = Full::new(Bytes::from(ask.body.unwrap_or_default().to_owned()));

@@ -37,6 +37,7 @@ pub mod model;
 pub mod offered;
 pub mod one_at_a_time;
 pub mod open_files;
+pub mod orders;
 pub mod original;
 pub mod original_database;
 pub mod postgres;
