@@ -130,7 +130,7 @@ async fn use_everything(url: &str) {
         decide(loaded, &[], Timestamp::from_milliseconds(1))
     });
     store.write(WorkspaceKey::DEFAULT, Vec::new(), nothing).await.unwrap();
-    for what in [Scan::Contacts, Scan::Everything] {
+    for what in [Scan::Contacts, Scan::Identities, Scan::Everything] {
         let (sender, mut records) = mpsc::channel(4);
         let (scanned, ()) = tokio::join!(store.scan(WorkspaceKey::DEFAULT, what, sender), async {
             while records.recv().await.is_some() {}

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use rusqlite::{Connection, params};
 use selfsame_rules::{Contact, ContactId, Event, Identities, Observation, Timestamp, apply, decide};
 use selfsame_service::check::check;
-use selfsame_store::{Store, WorkspaceKey};
+use selfsame_store::{Record, Scan, Store, WorkspaceKey};
 use selfsame_store_sqlite::SqliteStore;
-use support::backend::{observation, row, rows_of};
+use support::backend::{observation, row, rows_of, scan};
 use support::random::Random;
 use support::server::open_sqlite;
 use support::size::{Size, proved};
@@ -93,6 +93,28 @@ async fn answers(store: &dyn Store) -> Vec<String> {
     answers
 }
 
+/// The contacts of each identity as a scan sends them.
+fn people(identities: &[Record]) -> Vec<Vec<ContactId>> {
+    let people = identities.iter().map(|record| {
+        let Record::Identity(rows) = record else { panic!("it is no identity: {record:?}") };
+        rows.iter().map(|row| row.contact.id).collect()
+    });
+    people.collect()
+}
+
+/// The contacts of each identity, oldest first, the identities by their primaries.
+fn grouped(rows: &BTreeMap<ContactId, Contact>) -> Vec<Vec<ContactId>> {
+    let mut people: BTreeMap<ContactId, Vec<&Contact>> = BTreeMap::new();
+    for contact in rows.values() {
+        people.entry(contact.primary()).or_default().push(contact);
+    }
+    let ids = people.into_values().map(|mut contacts| {
+        contacts.sort_by_key(|contact| (contact.created_at, contact.id));
+        contacts.iter().map(|contact| contact.id).collect()
+    });
+    ids.collect()
+}
+
 #[tokio::test]
 async fn rows_that_a_merge_has_not_moved_yet_are_seen_where_they_belong() {
     let mut random = Random::of_this_run();
@@ -104,6 +126,7 @@ async fn rows_that_a_merge_has_not_moved_yet_are_seen_where_they_belong() {
         let played = play(&path, &mut random).await;
         let store = open_sqlite(&path);
         let (whole, rows) = (answers(&*store).await, rows_of(&*store).await);
+        let identities = scan(&*store, Scan::Identities).await;
         store.close().await.expect("it closes");
         let linked = random.below(played.events.len() as u64);
         put_back_in_all += put_back(&path, &played, linked, true, &mut random);
@@ -113,6 +136,8 @@ async fn rows_that_a_merge_has_not_moved_yet_are_seen_where_they_belong() {
         let expected: Vec<_> = played.rows[played.events.len()].values().map(row).collect();
         assert_eq!(rows_of(&reading).await, expected);
         assert_eq!(rows, expected);
+        assert_eq!(scan(&reading, Scan::Identities).await, identities);
+        assert_eq!(people(&identities), grouped(&played.rows[played.events.len()]));
         assert_eq!(
             check(&reading, WorkspaceKey::DEFAULT).await.expect("readable").faults,
             Vec::<String>::new()

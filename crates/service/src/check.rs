@@ -108,6 +108,8 @@ impl Checking {
                 self.fault(format_args!("event {sequence} can't be read: {reason}"));
             }
             Record::Contact(contact) => self.contact(&contact),
+            // A scan of everything has neither.
+            Record::EventRow(_) | Record::Identity(_) => {}
             Record::Owner(identifier, owner) => self.owner(&identifier, owner),
             Record::Finder(Finder::Made(contact, event)) => {
                 if self.ledger.made_by(contact) != Some(event) {

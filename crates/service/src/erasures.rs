@@ -73,7 +73,11 @@ async fn of_workspace(store: &dyn Store, workspace: WorkspaceKey) -> Result<Vec<
                     Record::Contact(contact) => {
                         made.insert(contact.id, contact.created_at);
                     }
-                    Record::UnreadableEvent(..) | Record::Owner(..) | Record::Finder(_) => {}
+                    Record::UnreadableEvent(..)
+                    | Record::EventRow(_)
+                    | Record::Identity(_)
+                    | Record::Owner(..)
+                    | Record::Finder(_) => {}
                 }
             }
         }

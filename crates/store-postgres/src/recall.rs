@@ -150,10 +150,10 @@ pub(crate) async fn contacts_of(
     parameters: &[Parameter<'_>],
 ) -> Result<Vec<RegisterRow>, Stopped> {
     let rows = ask(client, workspace, statement, parameters).await?;
-    Ok(rows.iter().map(contact).collect::<Result<_, _>>()?)
+    Ok(rows.iter().map(register_row).collect::<Result<_, _>>()?)
 }
 
-fn contact(row: &Row) -> Result<RegisterRow, StoreError> {
+pub(crate) fn register_row(row: &Row) -> Result<RegisterRow, StoreError> {
     let contact: Contact = rows::contact(row)?;
     let mut owns = Vec::new();
     for (column, kind) in [("owns_email", IdentifierKind::Email), ("owns_phone", IdentifierKind::Phone)] {

@@ -4,7 +4,7 @@ use std::pin::pin;
 
 use deadpool_postgres::{ClientWrapper, Pool};
 use futures_util::TryStreamExt;
-use selfsame_rules::{ContactId, Identifier, IdentifierKind, Sequence};
+use selfsame_rules::{ContactId, Identifier, IdentifierKind, RegisterRow, Sequence};
 use selfsame_store::{EvidenceDigest, Finder, Record, Scan, Scanned, StoreError, WorkspaceKey, event_text};
 use tokio::sync::mpsc;
 use tokio_postgres::Row;
@@ -12,8 +12,9 @@ use tokio_postgres::types::{ToSql, Type};
 
 use crate::connections::Loan;
 use crate::error::Fault;
-use crate::recall::event_row;
+use crate::recall::{event_row, register_row};
 use crate::rows::{self, get};
+use crate::statements::history::SCAN_IDENTITIES;
 use crate::statements::{
     BEGIN_SCAN, COMMIT, HEAD, SCAN_APART, SCAN_CONCERNED, SCAN_CONTACTS, SCAN_EVENTS, SCAN_MADE, SCAN_OWNERS,
     SCAN_REFUSALS,
@@ -81,6 +82,10 @@ async fn tables(
         Scan::Contacts => {
             sink.send_all(client, workspace, SCAN_CONTACTS, contact).await?;
         }
+        Scan::Identities => return identities(client, workspace, sink).await,
+        Scan::Events => {
+            sink.send_all(client, workspace, SCAN_EVENTS, row_of_event).await?;
+        }
         Scan::Everything => {
             sink.send_all(client, workspace, SCAN_EVENTS, event).await?;
             sink.send_all(client, workspace, SCAN_CONTACTS, contact).await?;
@@ -119,10 +124,37 @@ impl Sink {
         Ok(())
     }
 
+    async fn push(&mut self, record: Record) -> Result<(), Stop> {
+        self.rows.push(record);
+        if self.rows.len() >= ROWS_AT_ONCE { self.flush().await } else { Ok(()) }
+    }
+
     async fn flush(&mut self) -> Result<(), Stop> {
         let rows = std::mem::replace(&mut self.rows, Vec::with_capacity(ROWS_AT_ONCE));
         self.into.send(rows).await.map_err(|_| Stop::NobodyListens)
     }
+}
+
+/// The live contacts of each identity come one behind the other.
+async fn identities(client: &ClientWrapper, workspace: WorkspaceKey, sink: &mut Sink) -> Result<(), Stop> {
+    let rows = client.query_typed_raw(SCAN_IDENTITIES, [(workspace.0, Type::INT8)]).await?;
+    let mut rows = pin!(rows);
+    let mut identity: Vec<RegisterRow> = Vec::new();
+    while let Some(row) = rows.try_next().await? {
+        let member = register_row(&row)?;
+        if identity.first().is_some_and(|first| first.contact.primary() != member.contact.primary()) {
+            sink.push(Record::Identity(std::mem::take(&mut identity))).await?;
+        }
+        identity.push(member);
+    }
+    if !identity.is_empty() {
+        sink.push(Record::Identity(identity)).await?;
+    }
+    sink.flush().await
+}
+
+fn row_of_event(row: &Row) -> Result<[Record; 1], StoreError> {
+    Ok([Record::EventRow(event_row(row)?)])
 }
 
 fn event(row: &Row) -> Result<[Record; 1], StoreError> {

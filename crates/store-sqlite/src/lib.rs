@@ -20,6 +20,7 @@ mod correct;
 mod error;
 mod examine;
 mod file;
+mod identities;
 mod imports;
 mod indexes;
 mod job;

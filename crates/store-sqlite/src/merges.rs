@@ -1,7 +1,7 @@
 //! Merges of which not all rows link to the survivor yet: they are read from the log, and what a row links to follows
 //! from them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::Transaction;
 use selfsame_rules::{Contact, ContactId, Outcome, Sequence, Timestamp};
@@ -19,6 +19,8 @@ pub(crate) const EVENTS_AFTER: &str =
 #[derive(Debug, Default)]
 pub(crate) struct UnfinishedMerges {
     survivors: HashMap<ContactId, (ContactId, Timestamp)>,
+    /// Whom they merged into.
+    heads: HashSet<ContactId>,
     /// The first of these merges in the log.
     first: Option<Sequence>,
 }
@@ -41,6 +43,7 @@ impl UnfinishedMerges {
                 && !former_primaries.is_empty()
             {
                 unfinished.first.get_or_insert(event.sequence);
+                unfinished.heads.insert(survivor);
                 let moves = former_primaries.into_iter().map(|former| (former, (survivor, event.at)));
                 unfinished.survivors.extend(moves);
             }
@@ -67,6 +70,11 @@ impl UnfinishedMerges {
             self.survivor(*former).is_some_and(|(survivor, _)| primaries.contains(&survivor))
         };
         self.survivors.keys().copied().filter(survives)
+    }
+
+    /// Whether rows that name this primary belong to another one now, or rows that name another to it.
+    pub(crate) fn concern(&self, primary: ContactId) -> bool {
+        self.survivors.contains_key(&primary) || self.heads.contains(&primary)
     }
 
     /// What a row belongs to now, and since when, if not to the primary that it names.

@@ -6,6 +6,7 @@ use selfsame_store::{EvidenceDigest, Finder, Record, Scan, Scanned, StoreError, 
 use tokio::sync::mpsc;
 
 use crate::error::store_error;
+use crate::identities::identities;
 use crate::load::{Standing, standing};
 use crate::merges::{EVENTS_AFTER, UnfinishedMerges, event_row};
 use crate::rows::{self, text};
@@ -19,7 +20,7 @@ const APART: &str = "SELECT contact_id, sequence FROM kept_apart WHERE workspace
 const REFUSALS: &str = "SELECT sequence, evidence, settled_sequence FROM refusals WHERE workspace = ?1";
 
 /// Why a scan ended early.
-enum Stop {
+pub(crate) enum Stop {
     /// The receiver was dropped: it has seen enough.
     NobodyListens,
     Failed(rusqlite::Error),
@@ -38,12 +39,16 @@ pub(crate) fn scan(
     what: Scan,
     into: mpsc::Sender<Vec<Record>>,
 ) -> Result<Scanned, StoreError> {
+    // Sorting may take more than memory; what is sorted are numbers.
+    connection.pragma_update(None, "temp_store", "FILE").map_err(store_error)?;
     let transaction = connection.transaction().map_err(store_error)?;
     let Standing { head, linked, counts } = standing(&transaction, workspace)?;
     let merges = UnfinishedMerges::read(&transaction, workspace, linked)?;
     let mut sink = Sink { rows: Vec::with_capacity(ROWS_AT_ONCE), into };
     let sent = match what {
         Scan::Contacts => contacts(&transaction, workspace, &merges, &mut sink),
+        Scan::Identities => identities(&transaction, workspace, &merges, &mut sink),
+        Scan::Events => event_rows(&transaction, workspace, &mut sink),
         Scan::Everything => events(&transaction, workspace, &mut sink)
             .and_then(|()| contacts(&transaction, workspace, &merges, &mut sink))
             .and_then(|()| owners(&transaction, workspace, &mut sink))
@@ -56,13 +61,13 @@ pub(crate) fn scan(
 }
 
 /// Gathers rows and sends them by the thousand; waits while the receiver is behind.
-struct Sink {
+pub(crate) struct Sink {
     rows: Vec<Record>,
     into: mpsc::Sender<Vec<Record>>,
 }
 
 impl Sink {
-    fn push(&mut self, record: Record) -> Result<(), Stop> {
+    pub(crate) fn push(&mut self, record: Record) -> Result<(), Stop> {
         self.rows.push(record);
         if self.rows.len() == ROWS_AT_ONCE { self.flush() } else { Ok(()) }
     }
@@ -82,6 +87,16 @@ fn events(transaction: &Transaction<'_>, workspace: WorkspaceKey, sink: &mut Sin
             Ok(event) => Record::Event(event),
             Err(error) => Record::UnreadableEvent(Sequence(row.sequence), error.to_string()),
         })?;
+    }
+    Ok(())
+}
+
+/// The log as it is stored, whatever its texts say.
+fn event_rows(transaction: &Transaction<'_>, workspace: WorkspaceKey, sink: &mut Sink) -> Result<(), Stop> {
+    let mut statement = transaction.prepare(EVENTS_AFTER)?;
+    let mut rows = statement.query([workspace.0, i64::MIN])?;
+    while let Some(row) = rows.next()? {
+        sink.push(Record::EventRow(event_row(row)?))?;
     }
     Ok(())
 }

@@ -49,7 +49,9 @@ mod webhook;
 use std::fmt;
 
 use async_trait::async_trait;
-use selfsame_rules::{Contact, ContactId, Event, Head, Identifier, Identities, Observation, Plan, Timestamp};
+use selfsame_rules::{
+    Contact, ContactId, Event, Head, Identifier, Identities, Observation, Plan, RegisterRow, Timestamp,
+};
 use tokio::sync::mpsc;
 
 pub use access::{
@@ -58,6 +60,7 @@ pub use access::{
 pub use changes::Changes;
 pub use corrected::Corrected;
 pub use error::StoreError;
+pub use event_text::EventRow;
 pub use evidence_digest::EvidenceDigest;
 pub use finder::Finder;
 pub use following::{Followed, Following};
@@ -276,6 +279,10 @@ pub enum Migrations {
 pub enum Scan {
     /// [`Record::Contact`] for every contact, deleted ones too, in id order.
     Contacts,
+    /// [`Record::Identity`] for every identity with a live contact, in the order of their primaries' ids.
+    Identities,
+    /// [`Record::EventRow`] for every event by sequence.
+    Events,
     /// First [`Record::Event`] for every event by sequence, then [`Record::Contact`] for every contact by id, then
     /// [`Record::Owner`] for every owned identifier, in any order, and [`Record::Finder`] for all that events are found by.
     Everything,
@@ -297,8 +304,12 @@ pub enum Record {
     Event(Event),
     /// A row of the log whose text can't be read: its sequence and why.
     UnreadableEvent(selfsame_rules::Sequence, String),
+    /// A row of the log as it is stored, whether this version can read its text or not.
+    EventRow(EventRow),
     /// A contact.
     Contact(Contact),
+    /// The live contacts of an identity, oldest first, so the primary before all; each with what it owns.
+    Identity(Vec<RegisterRow>),
     /// An owned identifier and the contact that owns it.
     Owner(Identifier, ContactId),
     /// Something by which an event is found.

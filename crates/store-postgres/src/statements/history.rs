@@ -109,6 +109,16 @@ pub(crate) const OWNED_BY_IDENTITY: &str = "SELECT wanted.kind, wanted.value
     ) AS contact
     WHERE coalesce(contact.linked_id, contact.id) = $4";
 
+/// The live contacts of every identity, the identities in the order of their primaries, each oldest first.
+pub(crate) const SCAN_IDENTITIES: &str = concat!(
+    "SELECT ",
+    row!(),
+    "
+    FROM selfsame.contacts AS contact
+    WHERE workspace = $1 AND deleted_at_ms IS NULL
+    ORDER BY coalesce(contact.linked_id, contact.id), contact.created_at_ms, contact.id"
+);
+
 /// Reads all contacts of the workspace: no index knows who bears what nobody or somebody else owns.
 pub(crate) const CONTACTS_BEARING: &str = concat!(
     "SELECT ",
@@ -288,6 +298,7 @@ pub(super) fn all() -> Vec<(&'static str, String)> {
         ("page of an identity", PAGE_OF_IDENTITY),
         ("count of an identity", COUNT_OF_IDENTITY),
         ("owned by an identity", OWNED_BY_IDENTITY),
+        ("scan identities", SCAN_IDENTITIES),
         ("contacts bearing", CONTACTS_BEARING),
         ("events of contacts", EVENTS_OF),
         ("events by sequence", EVENTS_BY_SEQUENCE),
