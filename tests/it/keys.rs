@@ -27,6 +27,7 @@ const SCOPES: [(&str, &str, Option<&str>); 50] = [
     ("GET", "/openapi.json", None),
     ("GET", "/readyz", None),
     ("GET", "/v1/events", Some("read")),
+    ("GET", "/v1/export", Some("read")),
     ("GET", "/v1/identities", Some("read")),
     ("GET", "/v1/identities/{id}", Some("read")),
     ("GET", "/v1/identities/{id}/events", Some("read")),

@@ -36,6 +36,8 @@ mod drill;
 mod erasing;
 mod erasures;
 mod export;
+mod export_stream;
+mod exports;
 mod faulty_server;
 mod feed;
 mod fuzz;

@@ -293,7 +293,7 @@ fn help_lists_the_commands() {
       scrub        Write the database anew without what was erased, and look for values that must be gone
       erasures     List who was erased, or erase them again in a database that was restored
       policy       Show, preview and set what links and what doesn't
-      export       Write every contact to standard output, also while a server runs
+      export       Write all contacts, identities or events to standard output, also while a server runs
       check        Prove the laws of identity over a database, also while a server runs
       backup       Write a verified copy of the embedded database to a file, also while a server runs
       restore      Put a backup in the place of the embedded database

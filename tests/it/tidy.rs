@@ -10,9 +10,9 @@ const ARROWS: [(&str, &[&str]); 8] = [
     ("store-sqlite", &["rules", "store"]),
     ("store-postgres", &["rules", "store"]),
     ("service", &["rules", "store"]),
-    ("bulk", &["rules"]),
-    ("api", &["rules", "service", "store"]),
-    ("cli", &["api", "rules", "service", "store", "store-postgres", "store-sqlite"]),
+    ("bulk", &["rules", "service", "store"]),
+    ("api", &["bulk", "rules", "service", "store"]),
+    ("cli", &["api", "bulk", "rules", "service", "store", "store-postgres", "store-sqlite"]),
 ];
 
 /// All that the rules may import of others: nothing that could do I/O, tell the time or be random.

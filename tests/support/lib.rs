@@ -15,6 +15,7 @@ pub mod client;
 pub mod clock;
 pub mod collector;
 pub mod consumer;
+pub mod copies;
 pub mod corrections;
 pub mod crowd;
 pub mod databases;

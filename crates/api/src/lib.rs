@@ -22,6 +22,7 @@ mod erasure_body;
 mod event_body;
 mod event_stream;
 mod events;
+mod export;
 mod finish;
 mod foreign_pages;
 mod forwarded;

@@ -201,6 +201,12 @@ impl Problem {
         Self::later("shutting_down", detail, 1)
     }
 
+    /// As many exports are under way as may be.
+    pub(crate) fn too_many_exports() -> Self {
+        let detail = "As many exports are under way as the server takes on; send the same request again when one has ended.";
+        Self::later("too_many_exports", detail, 10)
+    }
+
     /// Requests should be sent elsewhere, for this reason before all.
     pub(crate) fn not_ready(first: Reason, readiness: &Readiness) -> Self {
         let detail = match first {

@@ -56,7 +56,7 @@ const SEGMENT: &[&str] = &[
 const SHOPIFY: &[&str] = &["create_shopify_webhook"];
 
 /// Status, code, and where.
-const CODES: [(u16, &str, At); 81] = [
+const CODES: [(u16, &str, At); 82] = [
     (400, "invalid_query", At::Caller),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),
@@ -143,6 +143,7 @@ const CODES: [(u16, &str, At); 81] = [
     (429, "too_many_at_once", At::Key),
     (500, "internal_error", At::Caller),
     (503, "store_unavailable", At::Caller),
+    (503, "too_many_exports", At::Of(&["find_export"])),
     (503, "shutting_down", At::Change),
     (503, "no_space", At::Change),
     (503, "outcome_unknown", At::Change),

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 use selfsame_rules::Actor;
 use selfsame_service::{Installation, WebhookSettings, Webhooks};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::batch::create_observations_batch;
 use crate::contact_body::ResponseSpelling;
@@ -16,6 +16,7 @@ use crate::cors::Cors;
 use crate::docs::{find_docs, find_docs_file};
 use crate::door::Admission;
 use crate::events::list_events;
+use crate::export::{EXPORTS_AT_ONCE_MAX, find_export};
 use crate::health::{find_health, find_readiness};
 use crate::heartbeat::find_heartbeat;
 use crate::identify::create_identify;
@@ -84,6 +85,8 @@ pub(crate) struct ApiState {
     pub(crate) started: Instant,
     pub(crate) metrics: Arc<RequestMetrics>,
     pub(crate) ending: Arc<watch::Sender<bool>>,
+    /// How many exports may begin.
+    pub(crate) exports: Arc<Semaphore>,
 }
 
 /// The whole HTTP interface of `installation`.
@@ -113,6 +116,7 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/v1/contacts/{id}", delete(delete_contact))
         .route("/v1/events", get(list_events))
         .route("/v1/events/{sequence}/undo", post(undo_event))
+        .route("/v1/export", get(find_export))
         .route("/v1/reviews", get(list_reviews))
         .route("/v1/reviews/{sequence}", post(decide_review))
         .route("/v1/policy", get(find_policy).put(set_policy))
@@ -145,6 +149,7 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         started: Instant::now(),
         metrics: Arc::clone(&metrics),
         ending: Arc::clone(&ending),
+        exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE_MAX)),
     };
     let router = routes
         .router

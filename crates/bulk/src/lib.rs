@@ -1,4 +1,4 @@
-//! Files in: what a file is, which of its columns mean what, and what each of its rows says.
+//! Files in and out: what a file is, which of its columns mean what, what each of its rows says; and what the lines of an export say.
 //!
 //! [`RowReader::open`] takes anything that can be read, knows how it is compressed and written ([`Compression`], [`Format`]) and what
 //! its columns mean ([`Columns`], or a [`ColumnMap`] that says so), and gives an [`Observation`](selfsame_rules::Observation) or
@@ -12,10 +12,15 @@
 //!
 //! [`Import`] stores what a file says, batch after batch, and goes on where it was interrupted.
 //!
+//! [`export`] writes contacts, identities or events, from one snapshot and in little memory. [`EventLine`] is a line of an
+//! export of events, both ways.
+//!
 //! Deliberately absent: a concrete store, deciding, progress bars, HTTP. What happens is handed out; nothing is printed.
 
 mod cells;
 mod columns;
+mod event_line;
+pub mod export;
 mod format;
 mod guess;
 mod import;
@@ -27,12 +32,14 @@ mod open;
 mod reader;
 mod reject;
 mod rejects_file;
+mod rfc3339;
 mod row_template;
 mod separated;
 mod times;
 mod zstd;
 
 pub use columns::{Column, ColumnMap, Columns, Example, Headers, InvalidMap, Meaning, UnknownColumn};
+pub use event_line::{EventLine, UnreadableLine};
 pub use format::{Foreign, Format};
 pub use guess::NoColumns;
 pub use import::{Import, ImportStopped, Opened, Rejected, Running, Standing, Told};

@@ -92,7 +92,7 @@ enum Command {
     Erasures(erasures::ErasuresArguments),
     /// Show, preview and set what links and what doesn't.
     Policy(policy::PolicyArguments),
-    /// Write every contact to standard output, also while a server runs.
+    /// Write all contacts, identities or events to standard output, also while a server runs.
     Export(export::ExportArguments),
     /// Prove the laws of identity over a database, also while a server runs.
     Check(check::CheckArguments),

@@ -194,7 +194,11 @@ fn follow(mut records: mpsc::Receiver<Vec<Record>>) -> Result<IdentityIndex, Sto
                 Record::UnreadableEvent(sequence, why) => {
                     return Err(StoreError::failed(format!("event {}: {why}", sequence.0)));
                 }
-                Record::Contact(_) | Record::Owner(..) | Record::Finder(_) => return Ok(index),
+                Record::Contact(_)
+                | Record::Owner(..)
+                | Record::Finder(_)
+                | Record::EventRow(_)
+                | Record::Identity(_) => return Ok(index),
             }
         }
     }

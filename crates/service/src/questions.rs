@@ -4,7 +4,8 @@ use selfsame_rules::{
     Actor, ContactId, Event, Identifier, Identities, Incoherent, Link, Moment, Observation, Outcome, Policy,
     Register, SeenIdentifier, Sequence, Spelt, Timestamp, as_of, why, within,
 };
-use selfsame_store::{PageAsked, PageOf, PersonPage, Recall, Recalled, StoreError};
+use selfsame_store::{PageAsked, PageOf, PersonPage, Recall, Recalled, Record, Scan, Scanned, StoreError};
+use tokio::sync::mpsc;
 
 use crate::Engine;
 
@@ -169,6 +170,15 @@ impl Engine {
     /// [`StoreError`] if the store can't be read.
     pub async fn events(&self, after: Sequence, most: usize) -> Result<Vec<Event>, StoreError> {
         Ok(self.recall(Recall::Log(after, most)).await?.events)
+    }
+
+    /// Sends everything that `what` names, as [`Store::scan`](selfsame_store::Store::scan) does.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the store can't be read: what was sent is then not all.
+    pub async fn scan(&self, what: Scan, into: mpsc::Sender<Vec<Record>>) -> Result<Scanned, StoreError> {
+        self.store().scan(self.workspace(), what, into).await
     }
 
     /// So many refusals at most that wait for a review, oldest first, after that one; and whom they concern.
