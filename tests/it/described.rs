@@ -105,7 +105,6 @@ fn each_code_of_a_problem_is_described_and_documented() {
         (400, "tls_required"),
         (404, "not_found"),
         (405, "method_not_allowed"),
-        (413, "line_too_long"),
         (503, "too_many_connections"),
         (503, "schema_newer"),
         (503, "store_failed"),

@@ -15,7 +15,7 @@ use support::shop::{ADMIN, Shop, code, named};
 const SIGNED: &str = "/v1/sources/shopify";
 
 /// Each route that is described, and the scope that it needs; none for one that is open to all, or [`SIGNED`].
-const SCOPES: [(&str, &str, Option<&str>); 50] = [
+const SCOPES: [(&str, &str, Option<&str>); 52] = [
     ("DELETE", "/v1/contacts/{id}", Some("write")),
     ("DELETE", "/v1/identities/{id}", Some("admin")),
     ("DELETE", "/v1/keys/{id}", Some("admin")),
@@ -52,6 +52,7 @@ const SCOPES: [(&str, &str, Option<&str>); 50] = [
     ("POST", "/v1/identities/{id}/merge", Some("write")),
     ("POST", "/v1/identities/{id}/split", Some("write")),
     ("POST", "/v1/import", Some("identify")),
+    ("POST", "/v1/import/events", Some("admin")),
     ("POST", "/v1/keys", Some("admin")),
     ("POST", "/v1/observations", Some("identify")),
     ("POST", "/v1/observations/batch", Some("identify")),

@@ -47,6 +47,7 @@ mod idempotency;
 mod idempotency_kill;
 mod import;
 mod import_command;
+mod import_events;
 mod import_kills;
 mod index;
 mod junk;

@@ -294,6 +294,7 @@ fn help_lists_the_commands() {
       erasures     List who was erased, or erase them again in a database that was restored
       policy       Show, preview and set what links and what doesn't
       export       Write all contacts, identities or events to standard output, also while a server runs
+      import       Make a database of the events that another one exported; beside a running server, through it
       check        Prove the laws of identity over a database, also while a server runs
       backup       Write a verified copy of the embedded database to a file, also while a server runs
       restore      Put a backup in the place of the embedded database

@@ -17,6 +17,7 @@ RULES = {
     "idempotency_key_reused",
     "invalid_cursor",
     "invalid_email",
+    "invalid_event",
     "invalid_header",
     "invalid_identifier",
     "invalid_phone_number",

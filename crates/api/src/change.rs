@@ -262,12 +262,13 @@ impl<N> Caller<N> {
     }
 }
 
-/// Operations that change something, or look so, and take no key: the original's, two whose answers are too long to be kept, one that
+/// Operations that change something, or look so, and take no key: the original's, bodies of lines and files, one that
 /// only tells what would be, one that tries, and those of other systems' clients, whose messages have ids of their own.
-const WITHOUT_KEY: [&str; 13] = [
+const WITHOUT_KEY: [&str; 14] = [
     "create_identify",
     "create_observations_batch",
     "create_import",
+    "import_events",
     "preview_policy",
     "test_webhook",
     "create_segment_identify",
@@ -330,8 +331,8 @@ pub(crate) fn refuse_key(headers: &HeaderMap) -> Result<(), Problem> {
     if key(headers)?.is_none() {
         return Ok(());
     }
-    let detail = "A batch takes no `Idempotency-Key`: its answer is as long as it is, and isn't kept. The same observation never \
-                  does anything twice, so send the batch again as it was.";
+    let detail = "A body of lines takes no `Idempotency-Key`: the same line never does anything twice, so send the body again as \
+                  it was.";
     Err(Problem::bad_request("invalid_idempotency_key", detail))
 }
 

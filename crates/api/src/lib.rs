@@ -34,6 +34,7 @@ mod identify;
 mod identities;
 mod identity_body;
 mod import;
+mod import_events;
 mod import_lines;
 mod international;
 mod jobs;

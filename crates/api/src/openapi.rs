@@ -88,6 +88,7 @@ pub(crate) struct ContactShape {
         crate::corrections::delete_contact,
         crate::events::list_events,
         crate::export::find_export,
+        crate::import_events::import_events,
         crate::reviews::list_reviews,
         crate::reviews::decide_review,
         crate::policy::find_policy,

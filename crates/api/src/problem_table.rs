@@ -56,7 +56,7 @@ const SEGMENT: &[&str] = &[
 const SHOPIFY: &[&str] = &["create_shopify_webhook"];
 
 /// Status, code, and where.
-const CODES: [(u16, &str, At); 82] = [
+const CODES: [(u16, &str, At); 85] = [
     (400, "invalid_query", At::Caller),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),
@@ -69,7 +69,11 @@ const CODES: [(u16, &str, At); 82] = [
     (400, "invalid_path", At::Of(WEBHOOK)),
     (400, "invalid_path", At::Of(&["undo_event", "decide_review"])),
     (400, "invalid_idempotency_key", At::Once),
-    (400, "invalid_idempotency_key", At::Of(&["create_observations_batch", "create_import"])),
+    (
+        400,
+        "invalid_idempotency_key",
+        At::Of(&["create_observations_batch", "create_import", "import_events"]),
+    ),
     (400, "empty_body", At::Body),
     (400, "invalid_file", At::Of(&["create_import"])),
     (400, "not_utf8", At::Json),
@@ -91,6 +95,7 @@ const CODES: [(u16, &str, At); 82] = [
     (400, "invalid_reason", At::Of(REASONS)),
     (400, "other_identity", At::Of(&["split_identity"])),
     (400, "nothing_left", At::Of(&["split_identity"])),
+    (400, "invalid_event", At::Of(&["import_events"])),
     (400, "invalid_policy", At::Of(&["set_policy", "preview_policy"])),
     (400, "invalid_name", At::Of(&["create_key", "create_workspace", "rename_workspace"])),
     (400, "invalid_scopes", At::Of(&["create_key"])),
@@ -130,10 +135,12 @@ const CODES: [(u16, &str, At); 82] = [
     (409, "file_changed", At::Of(&["create_import"])),
     (409, "not_empty_any_more", At::Of(&["create_import"])),
     (409, "default_stays", At::Of(&["rename_workspace", "erase_workspace"])),
+    (409, "log_differs", At::Of(&["import_events"])),
     (409, "idempotency_key_in_use", At::Once),
     (410, "contact_gone", At::Contact),
     (410, "answer_erased", At::Once),
     (413, "body_too_large", At::Json),
+    (413, "line_too_long", At::Of(&["import_events"])),
     (415, "unsupported_media_type", At::Body),
     (415, "unsupported_encoding", At::Body),
     (422, "nothing_links", At::Of(&["create_identify", "create_observation"])),

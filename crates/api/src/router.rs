@@ -22,6 +22,7 @@ use crate::heartbeat::find_heartbeat;
 use crate::identify::create_identify;
 use crate::identities::{explain_identity, find_identity, find_identity_by_identifier, list_identity_events};
 use crate::import::create_import;
+use crate::import_events::import_events;
 use crate::keys::{create_key, find_current_key, find_key, list_keys, revoke_key};
 use crate::measurements::{Measurements, find_metrics};
 use crate::metrics::RequestMetrics;
@@ -117,6 +118,7 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/v1/events", get(list_events))
         .route("/v1/events/{sequence}/undo", post(undo_event))
         .route("/v1/export", get(find_export))
+        .route("/v1/import/events", post(import_events))
         .route("/v1/reviews", get(list_reviews))
         .route("/v1/reviews/{sequence}", post(decide_review))
         .route("/v1/policy", get(find_policy).put(set_policy))

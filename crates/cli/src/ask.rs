@@ -34,6 +34,13 @@ pub(crate) struct Question<'command> {
     pub(crate) workspace: Option<&'command str>,
 }
 
+/// A body that is no JSON.
+pub(crate) struct Sent<'command> {
+    pub(crate) content_type: &'static str,
+    /// Makes it anew for each attempt. Of one that was not read yet, nothing is lost.
+    pub(crate) body: &'command (dyn Fn() -> Body + Sync),
+}
+
 /// What was answered.
 pub(crate) struct Answered {
     pub(crate) status: StatusCode,
@@ -147,7 +154,12 @@ pub(crate) fn request(command: &str, method: &Method, path: &str, workspace: Opt
 impl Question<'_> {
     /// The answer to it, whatever its status.
     pub(crate) async fn ask(&self, database: &Database) -> anyhow::Result<Answered> {
-        self.ask_with(database, WebhookSettings::default()).await
+        self.ask_in_full(database, WebhookSettings::default(), None).await
+    }
+
+    /// The same, with a body of another kind.
+    pub(crate) async fn ask_sending(&self, database: &Database, sent: &Sent<'_>) -> anyhow::Result<Answered> {
+        self.ask_in_full(database, WebhookSettings::default(), Some(sent)).await
     }
 
     /// The same; `webhooks`: where these may lead to, if no server is asked.
@@ -155,6 +167,15 @@ impl Question<'_> {
         &self,
         database: &Database,
         webhooks: WebhookSettings,
+    ) -> anyhow::Result<Answered> {
+        self.ask_in_full(database, webhooks, None).await
+    }
+
+    async fn ask_in_full(
+        &self,
+        database: &Database,
+        webhooks: WebhookSettings,
+        sent: Option<&Sent<'_>>,
     ) -> anyhow::Result<Answered> {
         // Whoever only asks should not find an empty database made in the wrong folder.
         if let Some(file) = database.file()
@@ -169,7 +190,7 @@ impl Question<'_> {
         }
         loop {
             let writer = Writer::of(database, webhooks).await?;
-            match writer.send(self.request()?).await {
+            match writer.send(self.request(sent)?).await {
                 Ok(response) => {
                     let answer = read(response).await;
                     writer.close().await?;
@@ -182,8 +203,11 @@ impl Question<'_> {
         }
     }
 
-    fn request(&self) -> anyhow::Result<Request<Body>> {
+    fn request(&self, sent: Option<&Sent<'_>>) -> anyhow::Result<Request<Body>> {
         let request = request(self.command, &self.method, &self.path, self.workspace);
+        if let Some(Sent { content_type, body }) = sent {
+            return Ok(request.header(CONTENT_TYPE, *content_type).body(body())?);
+        }
         Ok(match &self.body {
             Some(body) => {
                 request.header(CONTENT_TYPE, "application/json").body(Body::from(body.to_string()))?

@@ -14,6 +14,7 @@ use selfsame_service::WebhookSettings;
 
 use crate::ask::{NO_ANSWER, Writer, read, request};
 use crate::database::Database;
+use crate::import_events;
 use crate::settings::DatabaseSettings;
 use crate::{CommonArguments, Outcome, log, put, say};
 use file::InputFile;
@@ -21,11 +22,30 @@ use lines::{Lines, Told};
 use progress::Progress;
 use rejects::RejectsFile;
 
+/// What is said of rows, and not of a log.
+const OF_ROWS: [&str; 11] = [
+    "files",
+    "map",
+    "format",
+    "no_header",
+    "date_order",
+    "source",
+    "dry_run",
+    "rejects",
+    "again",
+    "workspace",
+    "json",
+];
+
 #[derive(clap::Args)]
 pub(crate) struct ImportArguments {
     /// CSV, TSV or lines of JSON, also as .gz or .zst; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "events")]
     files: Vec<PathBuf>,
+    /// The log of another database instead, as `selfsame export events` wrote it: files in their order, or `-`; into a
+    /// database without one
+    #[arg(long, value_name = "FILE", num_args = 1.., conflicts_with_all = OF_ROWS)]
+    events: Vec<PathBuf>,
     /// What columns mean, as `email=E-Mail,phone=Telefon` [default: guessed, and told]
     #[arg(long, value_name = "COLUMNS")]
     map: Option<String>,
@@ -70,6 +90,9 @@ pub(crate) async fn run(arguments: ImportArguments) -> anyhow::Result<Outcome> {
         );
     }
     let database = Database::of_command(arguments.database.clone(), &arguments.common)?;
+    if !arguments.events.is_empty() {
+        return import_events::run(&database, &arguments.events).await;
+    }
     let writer = Writer::of(&database, WebhookSettings::default()).await?;
     let mut outcome = Outcome::Done;
     for path in &arguments.files {

@@ -17,6 +17,7 @@ mod export;
 mod healthcheck;
 mod identify;
 mod import;
+mod import_events;
 mod keys;
 mod log;
 mod measure;

@@ -9,7 +9,7 @@ use selfsame_store::{Access, WorkspaceKey};
 #[derive(Default)]
 pub(crate) struct FoldedAccess {
     keys: BTreeMap<Box<str>, KeyFacts>,
-    /// Of the default workspace, which no event makes, nothing.
+    /// Of the default workspace, which no event makes, nothing; or, in a log that was imported, of the one that it came from.
     workspace: Option<WorkspaceFacts>,
 }
 
@@ -34,8 +34,9 @@ impl FoldedAccess {
     pub(crate) fn differences(&self, workspace: WorkspaceKey, readings: [&Access; 2]) -> Vec<String> {
         let mut found = Vec::new();
         let stored = |access: &Access| access.workspace(workspace).map(|row| row.facts.clone());
-        let as_told =
-            self.workspace.is_none() || readings.into_iter().any(|access| stored(access) == self.workspace);
+        let as_told = workspace == WorkspaceKey::DEFAULT
+            || self.workspace.is_none()
+            || readings.into_iter().any(|access| stored(access) == self.workspace);
         if !as_told {
             found.push("the workspace's name or times are not what the log says".to_owned());
         }

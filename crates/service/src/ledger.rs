@@ -342,7 +342,7 @@ impl Ledger {
     }
 
     /// The digest of a value that a contact bears.
-    fn borne(&self, Ownership { contact, kind }: &Ownership) -> Result<u64, Impossible> {
+    pub(crate) fn borne(&self, Ownership { contact, kind }: &Ownership) -> Result<u64, Impossible> {
         let folded = self.get(*contact).ok_or(Impossible::NoSuchContact(*contact))?;
         let digest = match kind {
             IdentifierKind::Email => folded.borne[0],

@@ -29,6 +29,7 @@ mod readiness;
 mod record;
 mod remnants;
 mod repeat;
+mod restore;
 mod seldom;
 mod shown;
 mod snapshot;
@@ -52,6 +53,7 @@ pub use readiness::{Readiness, Reason};
 pub use record::{PersonalEvent, PersonalEvidence, PersonalRecord, PersonalValue};
 pub use remnants::{Remnant, RemnantPart, Remnants};
 pub use repeat::{Answering, Keeping, Repeatable};
+pub use restore::{RestoreError, Restored, Restoring};
 pub use seldom::Seldom;
 pub use snapshot::{KnownKey, Snapshot, Workspace};
 pub use webhooks::{

@@ -170,7 +170,7 @@ pub(crate) const RELINK: &str = "UPDATE selfsame.contacts
 
 /// Moves the workspace's counters to where the log now stands, and counts what came and went.
 pub(crate) const ADVANCE: &str = "UPDATE selfsame.workspaces
-    SET last_sequence = $2, last_event_at_ms = $3, last_contact_id = coalesce($4::bigint, last_contact_id),
+    SET last_sequence = $2, last_event_at_ms = $3, last_contact_id = greatest(last_contact_id, $4::bigint),
         contact_count = contact_count + $5, identity_count = identity_count + $6
     WHERE workspace = $1";
 

@@ -24,7 +24,7 @@ pub(crate) const INSERT_REFUSAL: &str =
     "INSERT INTO refusals (workspace, sequence, evidence) VALUES (?1, ?2, ?3)";
 
 pub(crate) const ADVANCE: &str = "UPDATE workspaces SET last_sequence = ?2, last_event_at_ms = ?3,
-         last_contact_id = coalesce(?4, last_contact_id), linked_sequence = ?5,
+         last_contact_id = max(last_contact_id, coalesce(?4, 0)), linked_sequence = ?5,
          contact_count = contact_count + ?6, identity_count = identity_count + ?7
      WHERE workspace = ?1";
 
