@@ -27,6 +27,7 @@ pub mod exposition;
 pub mod faulty;
 pub mod files;
 pub mod fill;
+pub mod front;
 pub mod fuzz;
 pub mod gated;
 pub mod home;

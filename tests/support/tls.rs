@@ -16,6 +16,7 @@ use tokio_rustls::client::TlsStream;
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
+    root_pem: String,
 }
 
 /// A certificate and its key.
@@ -32,12 +33,18 @@ impl Default for Authority {
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         parameters.distinguished_name.push(DnType::CommonName, "an authority of a test");
         let key = KeyPair::generate().expect("there is randomness");
-        let root = parameters.self_signed(&key).expect("the key is its own").der().clone();
-        Self { issuer: Issuer::new(parameters, key), root }
+        let signed = parameters.self_signed(&key).expect("the key is its own");
+        let (root, root_pem) = (signed.der().clone(), signed.pem());
+        Self { issuer: Issuer::new(parameters, key), root, root_pem }
     }
 }
 
 impl Authority {
+    /// Its own certificate, for whoever is to trust it.
+    pub fn root_pem(&self) -> &str {
+        &self.root_pem
+    }
+
     /// A new certificate of a new key.
     pub fn sign(&self) -> Signed {
         let parameters = CertificateParams::new(vec!["localhost".to_owned()]).expect("it is a name");
