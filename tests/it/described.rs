@@ -61,6 +61,42 @@ fn the_description_is_whole() {
     }
 }
 
+/// Generators of clients take a schema's name for that of a variable, beside those of its members; and what is left out where there is
+/// nothing to say is never null, nor is a parameter.
+#[test]
+fn the_description_makes_clean_clients() {
+    let description = description();
+    let schemas = description["components"]["schemas"].as_object().expect("schemas");
+    for (name, schema) in schemas {
+        let members = schema["properties"].as_object();
+        let variable = name[..1].to_lowercase() + &name[1..];
+        assert!(!members.is_some_and(|members| members.contains_key(&variable)), "{name}.{variable}");
+    }
+    for (schema, member) in [
+        ("Event", "source"),
+        ("Event", "observedAt"),
+        ("Rule", "kind"),
+        ("Problem", "line"),
+        ("Observed", "rule"),
+    ] {
+        let schema = &schemas[schema];
+        assert!(!schema["properties"][member].to_string().contains("null"), "{schema}");
+        assert!(!schema["required"].as_array().unwrap().contains(&member.into()), "{schema}");
+    }
+    for (schema, member) in [("Observed", "identity"), ("Key", "expiresAt"), ("Webhook", "lastStatus")] {
+        let schema = &schemas[schema];
+        assert!(schema["properties"][member].to_string().contains("null"), "{schema}");
+        assert!(schema["required"].as_array().unwrap().contains(&member.into()), "{schema}");
+    }
+    let operations =
+        description["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
+    for parameter in
+        operations.flat_map(|(_, operation)| operation["parameters"].as_array().into_iter().flatten())
+    {
+        assert!(!parameter["schema"].to_string().contains("null"), "{parameter}");
+    }
+}
+
 fn gather(value: &Value, references: &mut Vec<String>) {
     match value {
         Value::Object(members) => {

@@ -15,6 +15,7 @@ use futures_util::{StreamExt, stream};
 use selfsame_rules::Actor;
 use selfsame_service::Together;
 use tracing::{Instrument, Span};
+use utoipa::ToSchema;
 
 use crate::body::{check_encoding, is_utf8_of};
 use crate::change::refuse_key;
@@ -36,6 +37,12 @@ const TYPES: [&str; 4] =
 /// Room for the answer of a customer with a few contacts.
 const ANSWER_BYTES: usize = 160;
 
+/// Lines of JSON: bytes to generators of clients, which read no lines.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is what the description of the interface shows")]
+#[schema(value_type = String, format = Binary)]
+struct LinesShape(String);
+
 /// Answers the jobs of one body.
 struct Answers {
     caller: Arc<Caller<Identifies>>,
@@ -49,8 +56,8 @@ struct Answers {
 #[utoipa::path(
     post, path = "/v1/observations/batch", tag = "observations",
     params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
-    request_body(content = String, content_type = "application/x-ndjson", description = "An observation a line"),
-    responses((status = 200, description = "An answer a line", body = String, content_type = "application/x-ndjson"),
+    request_body(content = inline(LinesShape), content_type = "application/x-ndjson", description = "An observation a line"),
+    responses((status = 200, description = "An answer a line", body = inline(LinesShape), content_type = "application/x-ndjson"),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn create_observations_batch(

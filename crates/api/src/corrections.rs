@@ -51,11 +51,11 @@ pub(crate) struct MergeBody {
     reason: String,
 }
 
-/// Why something is corrected.
+/// Why something is undone.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(expecting = "an object", deny_unknown_fields)]
-#[schema(as = Reason)]
-pub(crate) struct ReasonBody {
+#[schema(as = Undo)]
+pub(crate) struct UndoBody {
     /// Why: up to 1000 characters.
     #[schema(max_length = 1000)]
     reason: Option<String>,
@@ -79,6 +79,7 @@ pub(crate) struct CorrectedBody {
 #[schema(as = ErasureReceipt)]
 pub(crate) struct ReceiptBody {
     dry_run: bool,
+    #[schema(required = true)]
     event: Option<EventBody>,
     /// The contacts that are tombstones from now on.
     contact_ids: Vec<i64>,
@@ -171,7 +172,7 @@ pub(crate) async fn merge_identities(
 ///
 /// The identity becomes what the log's other observations make of it, and the sides are kept apart.
 #[utoipa::path(
-    post, path = "/v1/events/{sequence}/undo", tag = "corrections", request_body = ReasonBody,
+    post, path = "/v1/events/{sequence}/undo", tag = "corrections", request_body = UndoBody,
     params(("sequence" = i64, Path, description = "The event's number"),
         ("dryRun" = Option<bool>, Query, description = "Tell what would change, and change nothing"),
         ("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
@@ -191,7 +192,7 @@ pub(crate) async fn undo_event(
         if let Some(before) = change.before()? {
             return Ok(before);
         }
-        let (event, body): (_, ReasonBody) = (sequence(&path)?, change.object()?);
+        let (event, body): (_, UndoBody) = (sequence(&path)?, change.object()?);
         correct(&caller, &change, Order::Undo(event), reason(body.reason)?).await
     };
     caller.answer(undo.await)

@@ -20,8 +20,10 @@ pub(crate) struct VerifiedBody {
     #[schema(value_type = FilesWord)]
     files: &'static str,
     /// Where an erased value stands in what people wrote, which stays: up to 100 places. Null if that could not be searched.
+    #[schema(required = true)]
     found_elsewhere: Option<Vec<RemnantBody>>,
     /// How many such places there are.
+    #[schema(required = true)]
     found_elsewhere_count: Option<usize>,
 }
 

@@ -29,14 +29,15 @@ pub(crate) struct EventBody {
     /// What was seen.
     evidence: Vec<EvidenceBody>,
     /// When it was seen, if whoever sent it said so.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, nullable = false)]
     #[serde(skip_serializing_if = "Option::is_none")]
     observed_at: Option<String>,
     /// Where it was seen, if whoever sent it said so.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     source: Option<String>,
     /// What it changed; its members depend on the kind.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     outcome: Value,
 }
 
@@ -49,6 +50,7 @@ pub(crate) struct EvidenceBody {
     identifier: IdentifierBody,
     /// The text as it was sent, where that is another.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     as_sent: Option<String>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     verified: bool,
@@ -107,6 +109,7 @@ pub(crate) struct RuleBody {
     name: &'static str,
     /// The kind that it is about, if it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     kind: Option<String>,
 }
 

@@ -21,7 +21,7 @@ use crate::times;
 /// A page of events, in the order of the log.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Events)]
+#[schema(as = EventPage)]
 pub(crate) struct EventsBody {
     pub(crate) events: Vec<EventBody>,
     /// Leads to the next page; null after the last.

@@ -65,15 +65,18 @@ pub(crate) struct KeyBody {
     #[schema(value_type = Vec<ScopeWord>)]
     scopes: Vec<&'static str>,
     /// The workspace that it opens; null for one that opens every workspace.
+    #[schema(required = true)]
     workspace: Option<String>,
+    #[schema(required = true)]
     requests_per_second: Option<u32>,
+    #[schema(required = true)]
     requests_at_once_max: Option<u32>,
     /// RFC 3339, UTC.
     #[schema(format = DateTime)]
     created_at: String,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     expires_at: Option<String>,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     revoked_at: Option<String>,
 }
 
@@ -90,7 +93,7 @@ pub(crate) struct MadeKeyBody {
 /// A page of keys, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Keys)]
+#[schema(as = KeyPage)]
 pub(crate) struct KeysBody {
     keys: Vec<KeyBody>,
     /// Leads to the next page; null after the last.

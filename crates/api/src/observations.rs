@@ -82,6 +82,7 @@ pub(crate) struct ObservedBody {
     outcome: &'static str,
     /// The rule that kept it from joining identities, or from giving one all that it brought.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     rule: Option<RuleBody>,
     /// The event that it caused, or the one that recorded its refusal before; null where nothing changed.
     #[schema(required = true)]

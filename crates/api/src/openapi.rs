@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi, ToSchema};
@@ -153,17 +154,31 @@ impl Modify for Keys {
 }
 
 /// The description of the interface, as OpenAPI 3.1 has it.
-pub fn description() -> serde_json::Value {
+pub fn description() -> Value {
     let mut description = serde_json::to_value(Description::openapi()).expect("a description is JSON");
+    never_null_parameters(&mut description);
     describe_idempotency_keys(&mut description);
     describe_problems(&mut description);
     description
 }
 
+/// Takes null from what parameters may be: whoever has nothing to say leaves one out, and a header can't hold it.
+fn never_null_parameters(description: &mut Value) {
+    let paths = description["paths"].as_object_mut().into_iter().flatten();
+    for (_, operation) in paths.flat_map(|(_, operations)| operations.as_object_mut().into_iter().flatten()) {
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
+            if let Some(types) = parameter.pointer_mut("/schema/type").and_then(Value::as_array_mut) {
+                types.retain(|one| one != "null");
+            }
+        }
+    }
+}
+
 /// This description.
 #[utoipa::path(
     get, path = "/openapi.json", tag = "operations", security(()),
-    responses((status = 200, description = "OpenAPI 3.1", body = Object))
+    responses((status = 200, description = "OpenAPI 3.1", body = HashMap<String, Value>))
 )]
 pub(crate) async fn find_openapi() -> Response {
     Json(description()).into_response()

@@ -65,6 +65,7 @@ pub(crate) struct RefoldedMergeBody {
     sequence: i64,
     /// The rule that it breaks.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     rule: Option<RuleBody>,
     /// Contacts that stand for the people concerned.
     contact_ids: Vec<i64>,

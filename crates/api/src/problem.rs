@@ -61,6 +61,7 @@ pub(crate) struct ProblemBody<'problem> {
     error: &'problem str,
     /// In a batch, the line that has the problem.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     line: Option<u64>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     reasons: &'problem [&'static str],

@@ -45,10 +45,12 @@ pub(crate) struct RecordBody {
 struct HeldContactBody {
     id: i64,
     /// The primary that it is linked to; null if it is the primary.
+    #[schema(required = true)]
     linked_contact_id: Option<i64>,
     created_at: String,
     updated_at: String,
     /// When it was deleted or erased; null while it lives.
+    #[schema(required = true)]
     deleted_at: Option<String>,
     /// Whether it was erased: a tombstone that bears nothing.
     erased: bool,
@@ -89,14 +91,16 @@ struct HeldEventBody {
     /// What was seen.
     evidence: Vec<HeldEvidenceBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     observed_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     source: Option<String>,
     /// Texts of an adopted row that are no identifier.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unread_texts: Vec<UnreadTextBody>,
     /// As of the same event in `/v1/events`; of a refold, what it says of them, without the policies.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     outcome: Value,
 }
 
@@ -111,7 +115,7 @@ enum HeldEvidenceBody {
 
 /// A value that is somebody else's.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Withheld)]
+#[schema(as = WithheldIdentifier)]
 struct WithheldBody {
     kind: String,
     /// True.
@@ -125,6 +129,7 @@ struct WithheldBody {
 struct UnreadTextBody {
     kind: String,
     /// Null where it was erased.
+    #[schema(required = true)]
     as_sent: Option<String>,
 }
 

@@ -40,7 +40,7 @@ pub(crate) struct ReviewBody {
 /// A page of reviews, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Reviews)]
+#[schema(as = ReviewPage)]
 pub(crate) struct ReviewsBody {
     reviews: Vec<ReviewBody>,
     /// Leads to the next page; null after the last.

@@ -61,18 +61,20 @@ pub(crate) struct WebhookBody {
     /// How many attempts have failed since the last that didn't.
     failures: u32,
     /// When the first of these was.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     failing_since: Option<String>,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     last_attempt_at: Option<String>,
     /// What the last attempt was answered, if it was.
+    #[schema(required = true)]
     last_status: Option<u16>,
     /// Why the last attempt failed, if it did.
+    #[schema(required = true)]
     last_problem: Option<String>,
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     next_attempt_at: Option<String>,
     /// Until when the secret before the last rotation signs besides.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     former_secret_until: Option<String>,
 }
 
@@ -89,7 +91,7 @@ pub(crate) struct WebhookWithSecretBody {
 /// A page of webhooks, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Webhooks)]
+#[schema(as = WebhookPage)]
 pub(crate) struct WebhooksBody {
     pub(crate) webhooks: Vec<WebhookBody>,
     /// Leads to the next page; null after the last.
@@ -105,9 +107,11 @@ pub(crate) struct TestedBody {
     /// Whether an event would have been delivered.
     delivered: bool,
     /// What was answered, if something was.
+    #[schema(required = true)]
     status: Option<u16>,
     milliseconds: u64,
     /// Why it was not delivered, if it wasn't.
+    #[schema(required = true)]
     problem: Option<String>,
 }
 

@@ -46,18 +46,18 @@ pub(crate) struct WorkspaceBody {
     /// How many events its log has.
     events: i64,
     /// RFC 3339, UTC; null for `default`, which is always there.
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, required = true)]
     created_at: Option<String>,
     /// In the answer to its erasure alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(format = DateTime)]
+    #[schema(format = DateTime, nullable = false)]
     erased_at: Option<String>,
 }
 
 /// A page of workspaces, oldest first.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = Workspaces)]
+#[schema(as = WorkspacePage)]
 pub(crate) struct WorkspacesBody {
     workspaces: Vec<WorkspaceBody>,
     /// Leads to the next page; null after the last.
