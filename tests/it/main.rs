@@ -20,6 +20,7 @@ mod check_keys;
 mod check_log;
 mod clients;
 mod clients_feed;
+mod clients_generated;
 mod clients_retries;
 mod commands;
 mod concurrency;

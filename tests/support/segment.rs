@@ -1,21 +1,18 @@
 //! Segment's own clients, as `tests/segment` pins them, unchanged: one in Node, one in Python.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
 
-use crate::postgres::kept;
-use crate::prisma::{fingerprint, must};
+use crate::node::packages;
 use crate::process::clean;
+use crate::python;
 
 /// What the client in Node is installed by.
-const PACKAGES: [(&str, &str); 2] = [
-    ("package.json", include_str!("../segment/package.json")),
-    ("package-lock.json", include_str!("../segment/package-lock.json")),
-];
+const PACKAGE: &str = include_str!("../segment/package.json");
+const LOCK: &str = include_str!("../segment/package-lock.json");
 
 /// What the client in Python is installed by.
 const REQUIREMENTS: &str = include_str!("../segment/requirements.txt");
@@ -50,12 +47,14 @@ impl SegmentClient {
         let mut client = match self {
             Self::Node => {
                 let mut node = Command::new("node");
-                clean(&mut node, &packages()).arg(scripts.join("send.mjs"));
+                clean(&mut node, &packages("segment-node", PACKAGE, LOCK)).arg(scripts.join("send.mjs"));
                 node
             }
             Self::Python | Self::PythonWithGzip => {
                 let mut python = Command::new("python3");
-                clean(&mut python, &scripts).arg("send.py").env("PYTHONPATH", modules());
+                clean(&mut python, &scripts)
+                    .arg("send.py")
+                    .env("PYTHONPATH", python::packages("segment-python", REQUIREMENTS));
                 python.env("PYTHONDONTWRITEBYTECODE", "1");
                 python
             }
@@ -70,29 +69,4 @@ impl SegmentClient {
         let told = serde_json::from_slice(&output.stdout);
         told.unwrap_or_else(|cause| panic!("{self:?}: {cause}: {error}"))
     }
-}
-
-/// The folder with the client for Node, installed once.
-fn packages() -> PathBuf {
-    let all: String = PACKAGES.iter().map(|(_, content)| *content).collect();
-    kept::folder(&format!("segment-node-{:016x}", fingerprint(&all)), |folder| {
-        fs::create_dir(folder).expect("its parent was just made");
-        for (name, content) in PACKAGES {
-            fs::write(folder.join(name), content).expect("there is room");
-        }
-        must(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]), folder);
-    })
-}
-
-/// The folder with the client for Python, installed once.
-fn modules() -> PathBuf {
-    kept::folder(&format!("segment-python-{:016x}", fingerprint(REQUIREMENTS)), |folder| {
-        fs::create_dir(folder).expect("its parent was just made");
-        let list = folder.join("requirements.txt");
-        fs::write(&list, REQUIREMENTS).expect("there is room");
-        let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]);
-        must(pip.arg("--target").arg(folder.join("packages")).arg("--requirement").arg(list), folder);
-    })
-    .join("packages")
 }

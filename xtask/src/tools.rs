@@ -17,10 +17,10 @@ const PROGRAMS: [(&str, &str); 10] = [
     // Scrapes a server in the drill, and follows the alert rules.
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),
-    // Runs the original's client and one of Segment's, and fetches the PostgreSQL versions that the system doesn't have.
+    // Runs the original's client, one of Segment's and the example in TypeScript, and fetches the PostgreSQL versions that the system doesn't have.
     ("node", "nodejs"),
     ("npm", "npm"),
-    // Fetches schemathesis, which asks a server all that its description allows, and Segment's client for Python.
+    // Fetches schemathesis, which asks a server all that its description allows, Segment's client for Python, and what makes one.
     ("pip3", "python3-pip"),
 ];
 
