@@ -153,7 +153,7 @@ fn an_erased_value_goes_from_the_source_as_it_was_sent() {
     let mut world = World::new(ModelPolicy::default());
     let seen = observation(&[("email", "Ada@B.C".to_owned(), false)]);
     let mut plan = decide(&world.register, &[seen], Timestamp::from_milliseconds(1));
-    let origin = Origin { source: Some("letter of Ada@B.C".into()), observed_at: None };
+    let origin = Origin { source: Some("letter of Ada@B.C".into()), observed_at: None, imported: false };
     plan.events[0].origin = Some(std::sync::Arc::new(origin));
     world.take(&plan.events[0]);
     let log = erased_log(&world, 1);
