@@ -61,6 +61,7 @@ mod kill;
 mod known_customer;
 mod large;
 mod limits;
+mod log_reader;
 mod logs;
 mod lost_commits;
 mod metrics;

@@ -1,4 +1,5 @@
-//! A store with a gate before its writes: a test decides when what waits may be committed, and how much of it.
+//! A store with a gate before its writes, and one behind its reads of the log: a test decides when what waits may be committed, and how
+//! much of it, and when what was read of the log is answered; and it counts them.
 
 use std::sync::Arc;
 
@@ -20,6 +21,10 @@ pub struct GatedStore {
     arrived: watch::Sender<usize>,
     /// Those that find no space behind it, counted from 1.
     refused: Vec<usize>,
+    /// How often the log was read.
+    log_reads: watch::Sender<usize>,
+    /// Whether what was read of the log is held back.
+    holds_log: watch::Sender<bool>,
 }
 
 impl GatedStore {
@@ -35,7 +40,8 @@ impl GatedStore {
 
     fn with(inner: Arc<dyn Store>, may_pass: usize, refused: Vec<usize>) -> Arc<Self> {
         let (may_pass, arrived) = (watch::Sender::new(may_pass), watch::Sender::new(0));
-        Arc::new(Self { inner, may_pass, arrived, refused })
+        let (log_reads, holds_log) = (watch::Sender::new(0), watch::Sender::new(false));
+        Arc::new(Self { inner, may_pass, arrived, refused, log_reads, holds_log })
     }
 
     /// Lets through whatever waits, and all that comes after.
@@ -57,6 +63,22 @@ impl GatedStore {
     /// How many writes have come to the gate so far.
     pub fn writes(&self) -> usize {
         *self.arrived.borrow()
+    }
+
+    /// How often the log was read so far, answered or not.
+    pub fn log_reads(&self) -> usize {
+        *self.log_reads.borrow()
+    }
+
+    /// Returns when the log was read so often.
+    pub async fn log_read(&self, count: usize) {
+        let mut log_reads = self.log_reads.subscribe();
+        log_reads.wait_for(|log_reads| *log_reads >= count).await.expect("the store keeps the sender");
+    }
+
+    /// Holds back what is read of the log from now on, or lets all of it through.
+    pub fn hold_log(&self, holds: bool) {
+        self.holds_log.send_replace(holds);
     }
 }
 
@@ -92,7 +114,14 @@ impl Store for GatedStore {
     }
 
     async fn recall(&self, workspace: WorkspaceKey, recall: Recall) -> Result<Recalled, StoreError> {
-        self.inner.recall(workspace, recall).await
+        let is_of_log = matches!(recall, Recall::Log(..));
+        let recalled = self.inner.recall(workspace, recall).await;
+        if is_of_log {
+            self.log_reads.send_modify(|log_reads| *log_reads += 1);
+            let mut holds = self.holds_log.subscribe();
+            holds.wait_for(|holds| !holds).await.expect("the store keeps the sender");
+        }
+        recalled
     }
 
     async fn page(

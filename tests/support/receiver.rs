@@ -70,6 +70,8 @@ struct Shared {
     kept: Mutex<Vec<Delivered>>,
     /// How many messages came.
     came: watch::Sender<usize>,
+    /// How many have begun to be answered.
+    begun: watch::Sender<usize>,
     /// How many connections were taken.
     connections: Mutex<usize>,
 }
@@ -95,6 +97,7 @@ impl Receiver {
             take: Mutex::default(),
             kept: Mutex::default(),
             came: watch::Sender::new(0),
+            begun: watch::Sender::new(0),
             connections: Mutex::default(),
         };
         Self { address, shared: Arc::new(shared), serving: None }
@@ -146,6 +149,13 @@ impl Receiver {
         timeout(PATIENCE, enough).await.expect("as many come").expect("the receiver keeps the sender");
     }
 
+    /// Returns when so many messages have come, answered or not.
+    pub async fn until_begun(&self, count: usize) {
+        let mut begun = self.shared.begun.subscribe();
+        let enough = begun.wait_for(|begun| *begun >= count);
+        timeout(PATIENCE, enough).await.expect("as many come").expect("the receiver keeps the sender");
+    }
+
     /// Returns when a message of the event of that number was taken.
     pub async fn until_taken(&self, sequence: i64) {
         let mut came = self.shared.came.subscribe();
@@ -194,6 +204,7 @@ async fn answer(
     let body = String::from_utf8(body.to_bytes().into()).expect("a message is UTF-8");
     let mood = shared.mood.borrow().clone();
     let mut response = Response::new(Full::new(Bytes::from_static(b"thank you")));
+    shared.begun.send_modify(|begun| *begun += 1);
     let mut message = Delivered { id, timestamp, signature, body, status: 0 };
     match mood {
         Mood::Hangs => {

@@ -1,9 +1,9 @@
 //! `GET /v1/events` as server-sent events: the log as it grows, from behind any event, for as long as the client stays.
 //!
 //! Written here and not by axum's `Sse`: a page of the log is one piece of the body, and a stream asks the door again and
-//! ends with the server, which a keep-alive laid around a stream couldn't do for it. Nothing is read ahead: the next
-//! page is asked for when the client has taken the last, so a slow one costs one page, and one that takes nothing for
-//! the send timeout is cut off like any other.
+//! ends with the server, which a keep-alive laid around a stream couldn't do for it. Nothing is held for a client: the next
+//! page is asked for when it has taken the last, so a slow one costs one page, and one that takes nothing for the send
+//! timeout is cut off like any other.
 
 use std::convert::Infallible;
 use std::fmt::Write;
@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use futures_util::stream;
 use selfsame_rules::{Event, Sequence};
 use selfsame_service::{AccessChanges, Listener, Seldom};
+use selfsame_store::StoreError;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -40,9 +41,6 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(15);
 
 /// How long to wait after the log could not be read.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
-
-/// The most events that are read, and held, at once.
-const PAGE_EVENTS_MAX: usize = 100;
 
 /// One that says nothing.
 const HEARTBEAT: &str = ":\n\n";
@@ -134,11 +132,15 @@ impl Following {
                 return None;
             }
             if matches!(woken, Woken::Read) || reads {
-                let read = self.listener.read(PAGE_EVENTS_MAX).await;
+                let read = self.listener.read().await;
                 reads = read.is_err();
                 match read {
-                    Ok(events) if events.is_empty() => {}
-                    Ok(events) => return Some(self.beat(text_of(&events))),
+                    Ok(None) => {}
+                    Ok(Some(page)) => {
+                        page.events().last().into_iter().for_each(|last| self.listener.passed(last.sequence));
+                        return Some(self.beat(text_of(page.events())));
+                    }
+                    Err(StoreError::NoWorkspace(_)) => return None,
                     Err(error) => {
                         if let Some(times) = self.unread.times() {
                             tracing::warn!(%error, times, "the log could not be read for a stream of events; trying again");

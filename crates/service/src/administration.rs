@@ -11,8 +11,10 @@ use selfsame_store::{
     Access, AccessChange, AccessEffect, Carried, Decided, FormerNames, KeyRow, StoreError, WorkspaceKey,
     WorkspaceRow,
 };
+use tokio::time::Instant;
 
 use crate::environment_key::ENVIRONMENT_KEY;
+use crate::feed::sent_by_nobody;
 use crate::installation::BELIEVED_FOR;
 use crate::key_text::{KeyText, digest};
 use crate::repeat::parts;
@@ -262,10 +264,12 @@ impl Installation {
             let head = after(row.head, now);
             Ok((Some((workspace, outcome, effect)), WorkspaceRow { facts, head, ..row.clone() }))
         });
-        match erased.await {
-            Err(ActError::Store(StoreError::NoWorkspace(_))) => Err(ActError::NoWorkspace),
-            erased => erased,
-        }
+        let erased = match erased.await {
+            Err(ActError::Store(StoreError::NoWorkspace(_))) => return Err(ActError::NoWorkspace),
+            erased => erased?,
+        };
+        sent_by_nobody(self.store(), Instant::now()).await;
+        Ok(erased)
     }
 
     pub(crate) async fn make_key(

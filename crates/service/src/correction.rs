@@ -219,6 +219,7 @@ impl Engine {
         keeping: Option<Keeping<Result<Ordered, CorrectError>>>,
     ) -> Result<Repeatable<Ordered>, CorrectError> {
         let (clock, recall) = (self.clock(), order.recall());
+        let erases = matches!(order, Order::Erase(_));
         let (once, answer) = parts(keeping);
         let told: Arc<Mutex<Option<Result<Ordered, CorrectError>>>> = Arc::default();
         let telling = Arc::clone(&told);
@@ -233,7 +234,12 @@ impl Engine {
             Decided { change, answer }
         });
         let carried = self.store().correct(self.workspace(), recall, once, decision).await;
-        self.feed().tell();
+        // Also where the outcome isn't known.
+        if erases {
+            self.feed().tell_rewritten();
+        } else {
+            self.feed().tell();
+        }
         if let Carried::Before(kept) = carried? {
             return Ok(Repeatable::Before(kept));
         }

@@ -2,7 +2,9 @@
 
 use selfsame_rules::{Actor, ContactId, ErasureReceipt, Event};
 use selfsame_store::{KeptAnswer, Once, Scrubbed, StoreError};
+use tokio::time::Instant;
 
+use crate::feed::sent_by_nobody;
 use crate::remnants::{Remnants, remnants};
 use crate::{CorrectError, Engine, Keeping, Order, Ordered, Repeatable};
 
@@ -41,7 +43,12 @@ impl Engine {
             return Ok(Erased::of(ordered, None));
         }
         let engine = self.clone();
-        let erased = to_its_end(async move { erase(&engine, contact, by, None).await }).await?;
+        let erased = to_its_end(async move {
+            let erased = erase(&engine, contact, by, None).await?;
+            sent_by_nobody(engine.store(), Instant::now()).await;
+            Ok(erased)
+        })
+        .await?;
         erased.now().ok_or_else(|| StoreError::failed("an answer was kept that nobody asked for").into())
     }
 
@@ -67,6 +74,7 @@ impl Engine {
         to_its_end(async move {
             let erased = erase(&engine, contact, by, Some(keeping)).await?;
             let Repeatable::Now(erased) = erased else { return Ok(erased) };
+            sent_by_nobody(engine.store(), Instant::now()).await;
             let erased = Ok(erased);
             if let Some(answer) = answer(&erased)
                 && let Err(error) = engine.store().keep_instead(&once, answer).await
@@ -92,7 +100,8 @@ impl Erased {
     }
 }
 
-async fn erase(
+/// Erases, and doesn't wait until no replica sends what it read before.
+pub(crate) async fn erase(
     engine: &Engine,
     contact: ContactId,
     by: Actor,

@@ -7,7 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use selfsame_rules::{Actor, Contact, ContactId, Outcome, Sequence, Timestamp};
 use selfsame_store::{Recall, Record, Scan, Store, StoreError, WorkspaceKey};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
+use crate::erasing::erase;
+use crate::feed::sent_by_nobody;
 use crate::{ActError, CorrectError, Engine, Installation, Order};
 
 /// Batches of rows that may be under way.
@@ -146,6 +149,7 @@ pub async fn reapply(
         }
     }
     installation.sweep().await?;
+    sent_by_nobody(installation.store(), Instant::now()).await;
     Ok(reapplied)
 }
 
@@ -180,9 +184,9 @@ async fn erase_again(
             split_off(engine, *first, theirs, by).await?;
         }
         let live = live.unwrap_or(*first);
-        let erased = engine.erase(live, by.clone(), false).await.map_err(|error| error.to_string())?;
+        let erased = erase(engine, live, by.clone(), None).await.map_err(|error| error.to_string())?;
         // Each turn erases somebody, so this ends.
-        if erased.receipt.contacts.is_empty() {
+        if erased.now().is_none_or(|erased| erased.receipt.contacts.is_empty()) {
             return Err(format!("contact {first} can't be erased"));
         }
         any = true;

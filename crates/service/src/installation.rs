@@ -201,8 +201,10 @@ impl Installation {
     ) -> Result<Carried<AccessChange>, StoreError> {
         let carried = self.0.parts.store.administer(workspace, once, decision).await?;
         let running = Arc::clone(&self.0.snapshot.borrow());
-        let changed = [workspace, WorkspaceKey::DEFAULT];
-        changed.iter().filter_map(|key| running.workspace(*key)).for_each(|one| one.engine.feed().tell());
+        for changed in [workspace, WorkspaceKey::DEFAULT].iter().filter_map(|key| running.workspace(*key)) {
+            // Of one that was erased, nothing is sent from here on.
+            changed.engine.feed().tell_rewritten();
+        }
         if matches!(carried, Carried::Now(Some(_)))
             && let Err(error) = self.0.read().await
         {

@@ -16,12 +16,6 @@ use super::message::Message;
 use super::{Channel, Inner, PostError, refusal};
 use crate::{Engine, Listener};
 
-/// The most events that are read, and held, at once.
-const PAGE_EVENTS_MAX: usize = 50;
-
-/// How long what was read is sent without being read again: somebody in it may have been erased since.
-const READ_AGAIN_AFTER: Duration = Duration::from_secs(1);
-
 /// How long what was delivered may wait to be noted: what is noted later is delivered again after a crash.
 const NOTE_WITHIN: Duration = Duration::from_millis(200);
 
@@ -54,7 +48,6 @@ enum End {
 pub(super) struct Delivery {
     webhooks: Arc<Inner>,
     row: WebhookRow,
-    engine: Engine,
     listener: Listener,
     stopping: watch::Receiver<bool>,
     /// When something was noted last.
@@ -72,7 +65,7 @@ impl Delivery {
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let listener = engine.listen(row.progress.position);
-        Self { webhooks, row, engine, listener, stopping, noted_at: Instant::now(), note_due: None }
+        Self { webhooks, row, listener, stopping, noted_at: Instant::now(), note_due: None }
     }
 
     /// Delivers until the endpoint fails, is somebody else's, or the server ends; then gives it back.
@@ -91,8 +84,9 @@ impl Delivery {
     }
 
     async fn deliver_page(&mut self, channel: &mut dyn Channel) -> Result<(), End> {
-        let events = match self.listener.read(PAGE_EVENTS_MAX).await {
-            Ok(events) => events,
+        let page = match self.listener.read().await {
+            Ok(Some(page)) => page,
+            Ok(None) => return self.wait_for_more().await,
             Err(StoreError::NoWorkspace(_)) => return Err(End::Lost),
             Err(error) => {
                 if let Some(times) = self.webhooks.metrics.unread.times() {
@@ -101,22 +95,18 @@ impl Delivery {
                 return self.wait_until(Instant::now() + RETRY_AFTER).await;
             }
         };
-        if events.is_empty() {
-            return self.wait_for_more().await;
-        }
-        let read_at = Instant::now();
-        for event in &events {
+        for event in page.events() {
             if *self.stopping.borrow() {
                 return Err(End::Stopped);
             }
-            if read_at.elapsed() > READ_AGAIN_AFTER {
-                self.listener = self.engine.listen(self.row.progress.position);
+            if !page.is_current() {
                 return Ok(());
             }
             if self.gets(event) {
                 self.send(channel, event).await?;
             }
             self.row.progress.position = event.sequence;
+            self.listener.passed(event.sequence);
             self.note_due.get_or_insert_with(|| Instant::now() + NOTE_WITHIN);
             if self.next_note() <= Instant::now() {
                 self.note(true).await?;
