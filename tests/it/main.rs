@@ -114,6 +114,7 @@ mod versions;
 mod webhook_commands;
 mod webhook_failures;
 mod webhook_kills;
+mod webhook_replicas;
 mod webhook_rows;
 mod webhooks;
 mod workspaces;
