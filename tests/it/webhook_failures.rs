@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use selfsame_service::WebhookSettings;
+use selfsame_service::{Clock, SystemClock, WebhookSettings};
 use serde_json::json;
 use support::client::Ask;
 use support::databases::Databases;
@@ -10,7 +10,7 @@ use support::receiver::{Delivered, Mood, Receiver};
 use support::shop::{ADMIN, Shop, code};
 use support::webhooks::{add, last_event, post, until};
 
-use crate::webhooks::{HERE, log, saw, serve};
+use crate::webhooks::{HERE, log, saw, serve, wrong};
 
 /// A day, as clocks here have it.
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -155,6 +155,37 @@ async fn an_endpoint_that_fails_for_three_days_is_parked_and_told_so_until_it_is
         saw(&mut shop.client, 0..1).await;
         let gone = until(&mut shop.client, &hook.id, "parked", |told| told["state"] == "parked").await;
         assert_eq!((&gone["failures"], &gone["lastStatus"]), (&json!(1), &json!(410)), "{databases}");
+        shop.server.drain().await;
+    }
+}
+
+/// The clock is told, so that a minute is a minute however long the test takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_was_down_for_a_minute_gets_every_event_once_it_is_back() {
+    for databases in [Databases::Sqlite, Databases::postgres()] {
+        let mut shop = Shop::delivering(databases.empty().await, Some(HERE)).await;
+        // Near the machine's time: what is signed by another one, nobody verifies.
+        let begun = SystemClock.now().as_milliseconds();
+        shop.clock.set(begun);
+        let mut receiver = Receiver::start().await;
+        let hook = add(&mut shop.client, &receiver.url(), &[]).await;
+        saw(&mut shop.client, 0..5).await;
+        receiver.until_taken(last_event(&mut shop.client).await).await;
+        receiver.shut().await;
+        let mut failures = 0;
+        for (round, seconds) in (1..).zip([0, 2, 7, 20, 59]) {
+            shop.clock.set(begun + seconds * 1_000);
+            saw(&mut shop.client, round * 10..round * 10 + 10).await;
+            let failed = |told: &serde_json::Value| told["failures"].as_i64() > Some(failures);
+            let told = until(&mut shop.client, &hook.id, "failing", failed).await;
+            failures = told["failures"].as_i64().expect("a number");
+            assert_eq!(told["lastProblem"], "it takes no connection", "{databases}");
+        }
+        receiver.open().await;
+        shop.clock.set(begun + 120_000);
+        receiver.until_taken(last_event(&mut shop.client).await).await;
+        let log = log(&mut shop.client).await;
+        assert_eq!(wrong(&receiver.taken(), &log, &hook.secret), [""; 0], "{databases}");
         shop.server.drain().await;
     }
 }

@@ -48,7 +48,7 @@ pub(crate) async fn log(client: &mut Client) -> Vec<Value> {
 }
 
 /// Whatever is wrong with messages that should be the log, each once and in order, and verified by that secret.
-fn wrong(messages: &[Delivered], log: &[Value], secret: &str) -> Vec<String> {
+pub(crate) fn wrong(messages: &[Delivered], log: &[Value], secret: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     let sequences: Vec<i64> = messages.iter().map(Delivered::sequence).collect();
     let wanted: Vec<i64> = log.iter().filter_map(|event| event["sequence"].as_i64()).collect();
