@@ -116,5 +116,6 @@ mod webhook_failures;
 mod webhook_kills;
 mod webhook_replicas;
 mod webhook_rows;
+mod webhook_tls;
 mod webhooks;
 mod workspaces;

@@ -12,11 +12,13 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use rustls::ServerConfig;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 /// Nothing here takes longer; a receiver that waits so long in vain fails its test.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -62,6 +64,7 @@ pub struct Receiver {
     pub address: SocketAddr,
     shared: Arc<Shared>,
     serving: Option<JoinHandle<()>>,
+    tls: Option<TlsAcceptor>,
 }
 
 struct Shared {
@@ -84,6 +87,14 @@ impl Receiver {
         receiver
     }
 
+    /// One that speaks TLS so.
+    pub async fn over_tls(config: Arc<ServerConfig>) -> Self {
+        let mut receiver = Self::shut_at(free_address().await);
+        receiver.tls = Some(config.into());
+        receiver.open().await;
+        receiver
+    }
+
     /// One that does something with each message.
     pub async fn taking(take: Take) -> Self {
         let receiver = Self::start().await;
@@ -100,13 +111,13 @@ impl Receiver {
             begun: watch::Sender::new(0),
             connections: Mutex::default(),
         };
-        Self { address, shared: Arc::new(shared), serving: None }
+        Self { address, shared: Arc::new(shared), serving: None, tls: None }
     }
 
     /// Listens, where it was before.
     pub async fn open(&mut self) {
         let listener = TcpListener::bind(self.address).await.expect("the address is free again");
-        self.serving = Some(tokio::spawn(serve(listener, Arc::clone(&self.shared))));
+        self.serving = Some(tokio::spawn(serve(listener, self.tls.clone(), Arc::clone(&self.shared))));
     }
 
     /// Takes no connection any more, and closes those that there are.
@@ -122,9 +133,12 @@ impl Receiver {
         self.shared.mood.send_replace(mood);
     }
 
-    /// Its URL.
+    /// Its URL: by its address, or over TLS by the name `localhost`.
     pub fn url(&self) -> String {
-        format!("http://{}/hook?token=not-for-the-log", self.address)
+        match self.tls {
+            None => format!("http://{}/hook?token=not-for-the-log", self.address),
+            Some(_) => format!("https://localhost:{}/hook", self.address.port()),
+        }
     }
 
     /// What came, in the order in which it was answered.
@@ -178,7 +192,7 @@ async fn free_address() -> SocketAddr {
     listener.local_addr().expect("it is bound")
 }
 
-async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     // They end with it.
     let mut connections = JoinSet::new();
     loop {
@@ -186,7 +200,18 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
         *shared.connections.lock().expect("nothing panics while it holds this") += 1;
         let shared = Arc::clone(&shared);
         let answering = service_fn(move |request| answer(request, Arc::clone(&shared)));
-        connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answering));
+        let tls = tls.clone();
+        connections.spawn(async move {
+            let server = http1::Builder::new();
+            match tls {
+                None => server.serve_connection(TokioIo::new(stream), answering).await,
+                // Whoever doesn't trust it goes away.
+                Some(tls) => match tls.accept(stream).await {
+                    Ok(stream) => server.serve_connection(TokioIo::new(stream), answering).await,
+                    Err(_) => Ok(()),
+                },
+            }
+        });
     }
 }
 

@@ -47,7 +47,13 @@ impl Authority {
 
     /// A new certificate of a new key.
     pub fn sign(&self) -> Signed {
-        let parameters = CertificateParams::new(vec!["localhost".to_owned()]).expect("it is a name");
+        self.sign_for("localhost", |_| {})
+    }
+
+    /// The same for any name, and with anything else about it.
+    pub fn sign_for(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Signed {
+        let mut parameters = CertificateParams::new(vec![name.to_owned()]).expect("it is a name");
+        change(&mut parameters);
         let key = KeyPair::generate().expect("there is randomness");
         let certificate = parameters.signed_by(&key, &self.issuer).expect("the issuer has its key");
         Signed {
@@ -56,6 +62,11 @@ impl Authority {
             key_pem: key.serialize_pem(),
             key: PrivateKeyDer::Pkcs8(key.serialize_der().into()),
         }
+    }
+
+    /// Its own certificate, as PEM.
+    pub fn root_pem(&self) -> &str {
+        &self.root_pem
     }
 
     /// Shakes hands with the server at `address`, as one who trusts this authority alone and asks for these protocols.

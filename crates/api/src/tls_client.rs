@@ -1,4 +1,4 @@
-//! TLS towards others: whom the system trusts is trusted.
+//! TLS towards others: whom the system trusts is trusted, or whom the files trust that `SSL_CERT_FILE` and `SSL_CERT_DIR` name instead.
 
 use std::sync::{Arc, OnceLock};
 
@@ -13,7 +13,14 @@ pub fn tls_connector() -> TlsConnector {
 
 fn trusting_the_system() -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let found = rustls_native_certs::load_native_certs();
+    for error in &found.errors {
+        tracing::warn!(%error, "certificates of who is trusted could not be read; see `SSL_CERT_FILE` and `SSL_CERT_DIR`");
+    }
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        tracing::warn!("no certificate of who is trusted was found: nobody is connected to by TLS");
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

@@ -3,6 +3,7 @@
 //! Written here and not taken from a client library: those resolve names behind one's back, follow redirects, and keep pools;
 //! an endpoint gets one message at a time, so one connection is all that it needs.
 
+use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -134,7 +135,30 @@ async fn connect(url: &WebhookUrl, allow_private: bool) -> Result<Connection, Po
         return begin(stream).await;
     }
     let name = ServerName::try_from(url.host.clone()).map_err(|_| PostError::InvalidUrl)?;
-    begin(tls_connector().connect(name, stream).await.map_err(|_| PostError::NoTls)?).await
+    begin(tls_connector().connect(name, stream).await.map_err(|error| untrusted(&error))?).await
+}
+
+/// Why a handshake failed.
+fn untrusted(error: &io::Error) -> PostError {
+    use rustls::CertificateError as Invalid;
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    let Some(rustls::Error::InvalidCertificate(invalid)) = inner else { return PostError::NoTls };
+    if matches!(invalid, Invalid::NotValidForName | Invalid::NotValidForNameContext { .. }) {
+        PostError::WrongName
+    } else if matches!(invalid, Invalid::UnknownIssuer | Invalid::BadSignature) {
+        // The latter is of an authority that only has the name of one that is trusted: it was made anew, say.
+        PostError::Untrusted
+    } else if matches!(
+        invalid,
+        Invalid::Expired
+            | Invalid::ExpiredContext { .. }
+            | Invalid::NotValidYet
+            | Invalid::NotValidYetContext { .. }
+    ) {
+        PostError::Expired
+    } else {
+        PostError::NoTls
+    }
 }
 
 async fn connect_to_one(addresses: &[SocketAddr]) -> Option<TcpStream> {

@@ -77,7 +77,16 @@ pub enum PostError {
     /// No address takes a connection.
     #[error("it takes no connection")]
     NoConnection,
-    /// It has no certificate that is valid for it.
+    /// It shows a certificate that doesn't name it.
+    #[error("its certificate is for another name")]
+    WrongName,
+    /// It shows a certificate of an authority that the system doesn't trust.
+    #[error("its certificate is of nobody who is trusted here")]
+    Untrusted,
+    /// It shows a certificate that has expired, or isn't valid yet.
+    #[error("its certificate has expired, or is not valid yet")]
+    Expired,
+    /// It has no certificate that can be used, or speaks no TLS that is good enough.
     #[error("TLS could not be agreed on: is its certificate valid?")]
     NoTls,
     /// The connection broke before there was an answer.
