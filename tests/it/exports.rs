@@ -37,7 +37,7 @@ fn cell(subject: &str, name: &str, value: &Value) -> String {
         Value::Array(list) if ["emails", "phoneNumbers", "secondaryContactIds"].contains(&name) => {
             list.iter().map(|one| cell(subject, "", one)).collect::<Vec<_>>().join(" ")
         }
-        other => other.to_string(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }
 

@@ -25,7 +25,7 @@ fn done(output: &Output) -> String {
 /// What a line of the summary says.
 fn said(summary: &str, name: &str) -> u64 {
     let line = summary.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{summary}"));
-    let number = line[name.len()..].trim_start().split_whitespace().next().unwrap_or_default();
+    let number = line[name.len()..].split_whitespace().next().unwrap_or_default();
     number.replace(',', "").parse().unwrap_or_else(|_| panic!("{line}"))
 }
 

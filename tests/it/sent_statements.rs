@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use selfsame_rules::{Actor, AdoptionSettings, Timestamp, decide};
-use selfsame_service::{Engine, EngineSettings};
-use selfsame_store::{Migrations, Once, Scan, Store, WorkspaceKey};
+use selfsame_service::{Engine, EngineSettings, ImportBatch, Importing};
+use selfsame_store::{ImportCounts, ImportNote, Migrations, Once, Scan, Store, WorkspaceKey};
 use selfsame_store_postgres::{
     AdoptionOrder, ConnectionSettings, OpenError, PostgresStore, adopt_database, examine, statements,
 };
@@ -35,7 +35,7 @@ INSERT INTO "Contact" VALUES (1, '1', 'a@b.org', NULL, 'primary', now(), now(), 
 GRANT SELECT ON "Contact" TO reader"#;
 
 /// What refinery sends by itself, by how it begins: its own table, and the migrations in its transaction.
-const REFINERY: [&str; 8] = [
+const REFINERY: [&str; 9] = [
     "CREATE TABLE IF NOT EXISTS selfsame.refinery_schema_history",
     "SELECT version, name, applied_on, checksum FROM selfsame.refinery_schema_history",
     "START TRANSACTION",
@@ -44,6 +44,7 @@ const REFINERY: [&str; 8] = [
     "-- Several workspaces, each with what it counts, and the keys to them. Names of workspaces",
     "-- What people correct, and what a policy refuses.",
     "-- Where a workspace's events are sent to, and how far that has come.",
+    "-- How far the import of a file came, so that it goes on there.",
 ];
 
 fn settings(url: &str) -> ConnectionSettings {
@@ -153,6 +154,19 @@ async fn use_everything(url: &str) {
         WorkspaceKey::DEFAULT,
         EngineSettings::default(),
     );
+    // Before an erasure, which forgets it.
+    let note = ImportNote {
+        file: "a file".into(),
+        rows: 1,
+        digest: "a digest".into(),
+        by_time: false,
+        counts: ImportCounts::default(),
+        began_at: Timestamp::from_milliseconds(1),
+    };
+    let observations = vec![observation(&seen("i@b.org", "6")).unwrap()];
+    let batch = ImportBatch { observations, note, begins_history: false };
+    engine.import(batch, &mut Importing::default()).await.unwrap();
+    assert!(engine.import_note("a file").await.unwrap().is_some());
     corrections::use_everything(&engine).await;
     webhooks::use_everything(&*store).await;
     // A message that is to have its effect once.
@@ -222,6 +236,7 @@ async fn citus_is_told_what_to_distribute_and_nothing_else_is_asked_to() {
     SELECT create_distributed_table('selfsame.refusals', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.refusals'::regclass);
     SELECT create_distributed_table('selfsame.answers', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.answers'::regclass);
     SELECT create_distributed_table('selfsame.webhooks', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.webhooks'::regclass);
+    SELECT create_distributed_table('selfsame.imports', 'workspace', colocate_with => 'selfsame.workspaces') WHERE NOT EXISTS (SELECT 1 FROM pg_dist_partition WHERE logicalrelid = 'selfsame.imports'::regclass);
     ");
     assert!(err.contains("pending"), "{err}");
     let (code, out, err) = run(&url, &["migrate", "--citus"]);

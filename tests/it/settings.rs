@@ -280,6 +280,7 @@ fn help_lists_the_commands() {
     Commands:
       serve        Serve the HTTP API
       identify     Identify one observation against a database; beside a running server, through it
+      import       Import files of customers: CSV, TSV, lines of JSON; beside a running server, through it
       keys         Make, list and revoke keys; beside a running server, through it
       workspaces   Make, list, rename and erase workspaces; beside a running server, through it
       webhooks     Add, try, list and remove endpoints that events are sent to; beside a running server, through it
@@ -294,7 +295,6 @@ fn help_lists_the_commands() {
       erasures     List who was erased, or erase them again in a database that was restored
       policy       Show, preview and set what links and what doesn't
       export       Write all contacts, identities or events to standard output, also while a server runs
-      import       Make a database of the events that another one exported; beside a running server, through it
       check        Prove the laws of identity over a database, also while a server runs
       backup       Write a verified copy of the embedded database to a file, also while a server runs
       restore      Put a backup in the place of the embedded database
@@ -391,15 +391,45 @@ fn help_of_the_other_commands_explains_what_they_take() {
 #[test]
 fn help_of_export_explains_its_formats() {
     insta::assert_snapshot!(help(&["export", "--help"]), @r"
-    Write every contact to standard output, also while a server runs
+    Write all contacts, identities or events to standard output, also while a server runs
 
-    Usage: selfsame export [OPTIONS]
+    Usage: selfsame export [OPTIONS] [WHAT]
+
+    Arguments:
+      [WHAT]
+              What is written
+
+              Possible values:
+              - contacts:   A row for each contact, with the original's fields
+              - identities: A row for each customer
+              - events:     A row for each event of the log, from which `import --events` makes the same database again
+              
+              [default: contacts]
 
     Options:
-          --format <FORMAT>     JSON lines, or CSV with a header line and empty fields for null [default: jsonl] [possible values: jsonl, csv]
-          --workspace <NAME>    The workspace whose contacts are written [default: default]
-          --database-url <URL>  The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db] [env: DATABASE_URL]
-          --config <FILE>       A TOML file of settings, named as the flags are [default: selfsame.toml, if it is there] [env: SELFSAME_CONFIG=]
-      -h, --help                Print help
+          --format <FORMAT>
+              JSON lines, or CSV with a header line and empty fields for null
+              
+              [default: jsonl]
+              [possible values: jsonl, csv]
+
+          --at <SEQUENCE|TIME>
+              As it was after that event, or at that time (RFC 3339); of events, those up to there
+
+          --workspace <NAME>
+              The workspace that is written [default: default]
+
+          --database-url <URL>
+              The database, `sqlite:PATH` or `postgresql://…` [default: sqlite:selfsame.db]
+              
+              [env: DATABASE_URL]
+
+          --config <FILE>
+              A TOML file of settings, named as the flags are [default: selfsame.toml, if it is there]
+              
+              [env: SELFSAME_CONFIG=]
+
+      -h, --help
+              Print help (see a summary with '-h')
     ");
 }

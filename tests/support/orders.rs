@@ -42,7 +42,7 @@ impl Orders {
         let name = NAMES[usize::try_from(customer % 16).expect("a small number")];
         let mut email = format!("{name}{customer}@mail{}.example", customer % 7);
         // One of ten has the phone of somebody else's household.
-        let holder = if customer % 10 == 0 { customer / 2 } else { customer };
+        let holder = if customer.is_multiple_of(10) { customer / 2 } else { customer };
         let mut phone = format!("+4915{:09}", 10_000_000 + holder);
         match random.below(1_000) {
             0..=199 => phone.clear(),

@@ -64,11 +64,6 @@ impl Authority {
         }
     }
 
-    /// Its own certificate, as PEM.
-    pub fn root_pem(&self) -> &str {
-        &self.root_pem
-    }
-
     /// Shakes hands with the server at `address`, as one who trusts this authority alone and asks for these protocols.
     pub async fn connect(&self, address: SocketAddr, protocols: &[&str]) -> io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();

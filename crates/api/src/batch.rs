@@ -41,7 +41,7 @@ const ANSWER_BYTES: usize = 160;
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "it is what the description of the interface shows")]
 #[schema(value_type = String, format = Binary)]
-struct LinesShape(String);
+pub(crate) struct LinesShape(String);
 
 /// Answers the jobs of one body.
 struct Answers {

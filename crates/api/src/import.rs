@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
+use crate::batch::LinesShape;
 use crate::body::is_utf8_of;
 use crate::body_reader::{BodyReader, interrupted};
 use crate::change::refuse_key;
@@ -67,8 +68,8 @@ const SOURCE_CHARACTERS_MAX: usize = 200;
         ("again" = Option<bool>, Query, description = "Decide rows once more that were imported before"),
         ("dryRun" = Option<bool>, Query, description = "Tell what would come of it, and store nothing"),
         ("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file"),
-    responses((status = 200, description = "What came of it, a line each", body = String, content_type = "application/x-ndjson"),
+    request_body(content = inline(LinesShape), content_type = "application/octet-stream", description = "The file"),
+    responses((status = 200, description = "What came of it, a line each", body = inline(LinesShape), content_type = "application/x-ndjson"),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]
 pub(crate) async fn create_import(
@@ -99,7 +100,7 @@ async fn answer(
     let (reader, pumping) = BodyReader::of(body, state.settings.body_timeout);
     tokio::spawn(pumping);
     let opened = spawn_blocking(move || file.open(reader)).await.map_err(|_| Problem::internal())?;
-    let opened = opened.map_err(not_opened)?;
+    let opened = opened.map_err(|error| not_opened(&error))?;
     let (sender, lines) = mpsc::channel(LINES_WAITING);
     let first = columns_line(&opened);
     let import = Import { caller, state, request_id, dry_run, lines: sender };
@@ -243,14 +244,19 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     Ok(())
 }
 
-fn not_opened(error: OpenError) -> Problem {
-    match &error {
+fn not_opened(error: &OpenError) -> Problem {
+    match error {
         OpenError::Read(read) if let Some(problem) = interrupted(read) => problem,
         OpenError::Empty => Problem::bad_request(
             "empty_body",
             "The body is empty; send a file that has a header and a row at least.",
         ),
-        _ => Problem::bad_request("invalid_file", sentence(&error.to_string())),
+        OpenError::Read(_)
+        | OpenError::Foreign(_)
+        | OpenError::Header { .. }
+        | OpenError::NoObject
+        | OpenError::UnknownColumn(_)
+        | OpenError::NoColumns(_) => Problem::bad_request("invalid_file", sentence(&error.to_string())),
     }
 }
 

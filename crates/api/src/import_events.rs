@@ -17,6 +17,7 @@ use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
+use crate::batch::LinesShape;
 use crate::body::{check_encoding, is_utf8_of, next_data, too_slow};
 use crate::change::refuse_key;
 use crate::door::{Administers, Caller};
@@ -52,7 +53,7 @@ pub(crate) struct EventsImportedBody {
 #[utoipa::path(
     post, path = "/v1/import/events", tag = "files",
     params(("Selfsame-Workspace" = Option<String>, Header, description = "The workspace, for a key to every one")),
-    request_body(content = String, content_type = "application/x-ndjson", description = "All events of a log, from the first"),
+    request_body(content = inline(LinesShape), content_type = "application/x-ndjson", description = "All events of a log, from the first"),
     responses((status = 200, description = "The workspace has these events", body = EventsImportedBody),
         (status = "default", description = "A problem", body = ProblemBody, content_type = "application/problem+json"))
 )]

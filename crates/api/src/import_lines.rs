@@ -1,6 +1,6 @@
 //! The lines that an import is answered with.
 
-use selfsame_bulk::{Compression, Format, Opened, Rejected, Standing};
+use selfsame_bulk::{Compression, Example, Format, Opened, Rejected, Standing};
 use serde::Serialize;
 
 /// What was understood of the file.
@@ -101,7 +101,7 @@ pub(crate) fn columns_line(opened: &Opened) -> Vec<u8> {
         meaning: column.meaning.name(),
         filled: column.filled,
         usable: column.usable,
-        examples: column.examples.iter().map(|example| example.text()).collect(),
+        examples: column.examples.iter().map(Example::text).collect(),
     });
     let also = columns.also.iter().map(|(meaning, header)| AlsoBody { header, meaning: meaning.name() });
     let unread = columns.unread_times.iter();

@@ -27,7 +27,7 @@
 //!    what it wants to be kept is written with its plan.
 //! 9. **As far as it came.** What a decision notes of an import ([`Planned::note`]) is written with its plan, or not at all.
 //! 10. **One delivers.** A webhook's row is written only by who names its last revision, and each writing makes another:
-//!    of two that take an endpoint at once, one gets it, and whoever it was taken from can note nothing any more.
+//!     of two that take an endpoint at once, one gets it, and whoever it was taken from can note nothing any more.
 
 mod access;
 mod changes;

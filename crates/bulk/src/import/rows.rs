@@ -1,6 +1,6 @@
 //! What rows say, in few bytes: enough to know them again.
 
-use selfsame_rules::Observation;
+use selfsame_rules::{Observation, Timestamp};
 use sha2::{Digest, Sha256};
 
 /// A row that is not taken.
@@ -35,7 +35,7 @@ impl RowsDigest {
         }
         let origin = row.origin();
         let at = origin.and_then(|origin| origin.observed_at);
-        self.0.update(at.map_or(i64::MIN, |at| at.as_milliseconds()).to_le_bytes());
+        self.0.update(at.map_or(i64::MIN, Timestamp::as_milliseconds).to_le_bytes());
         self.text(origin.and_then(|origin| origin.source.as_deref()).unwrap_or_default());
     }
 

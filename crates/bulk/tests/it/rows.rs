@@ -23,6 +23,7 @@ fn a_row_is_what_the_same_values_are_when_they_are_sent() {
     let origin = Origin {
         observed_at: Some(Timestamp::from_milliseconds(1_769_860_800_000)),
         source: Some("checkout".into()),
+        imported: false,
     };
     let sent = Observation::new(actor, seen).unwrap().with_origin(origin).read_by(policy.spelling(british));
     assert_eq!(row.outcome.unwrap(), sent);

@@ -158,7 +158,7 @@ impl Standing {
     /// For a person, at the end.
     pub(crate) fn told(&self, elapsed: Duration, rejects: Option<&Path>) -> String {
         let seconds = elapsed.as_secs_f64();
-        let here = (self.decided - self.rows_before) as f64;
+        let a_second = a_second(self.decided - self.rows_before, elapsed);
         let mut told = String::new();
         let mut line = |name: &str, count: String, more: String| {
             told.push_str(format!("{name:<17}{count:>13}{more}").trim_end());
@@ -177,12 +177,15 @@ impl Standing {
         line("refused by rules", signed(self.refused), String::new());
         line("changed nothing", signed(self.unchanged), String::new());
         let stored = if self.dry_run { "; a dry run: nothing was stored" } else { "" };
-        told.push_str(&format!(
-            "{seconds:.1} s, {} rows a second{stored}",
-            grouped((here / seconds.max(0.001)) as u64)
-        ));
+        told.push_str(&format!("{seconds:.1} s, {} rows a second{stored}", grouped(a_second)));
         told
     }
+}
+
+/// How many that is in a second.
+pub(super) fn a_second(count: u64, elapsed: Duration) -> u64 {
+    let milliseconds = elapsed.as_millis().max(1);
+    u64::try_from(u128::from(count) * 1_000 / milliseconds).unwrap_or(u64::MAX)
 }
 
 fn signed(number: i64) -> String {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 
-use super::lines::{Rejected, Standing};
+use super::lines::{Rejected, Standing, a_second};
 use crate::say;
 
 /// How many rejected rows are told one by one, where no file of them is written.
@@ -61,13 +61,9 @@ impl Progress {
     }
 
     pub(crate) fn stored(&self, standing: &Standing) {
-        let here = standing.decided - standing.rows_before;
-        let a_second = here as f64 / self.begun.elapsed().as_secs_f64().max(0.001);
-        self.bar.set_message(format!(
-            "{} rows, {} a second",
-            HumanCount(standing.decided),
-            HumanCount(a_second as u64)
-        ));
+        let a_second = a_second(standing.decided - standing.rows_before, self.begun.elapsed());
+        let message = format!("{} rows, {} a second", HumanCount(standing.decided), HumanCount(a_second));
+        self.bar.set_message(message);
         let taken = standing.rows - standing.rejected;
         match self.bytes {
             // All is read, and waits in the order of its times.

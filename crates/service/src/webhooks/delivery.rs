@@ -61,7 +61,7 @@ impl Delivery {
     pub(super) fn of(
         webhooks: Arc<Inner>,
         row: WebhookRow,
-        engine: Engine,
+        engine: &Engine,
         stopping: watch::Receiver<bool>,
     ) -> Self {
         let listener = engine.listen(row.progress.position);

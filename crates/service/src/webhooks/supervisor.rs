@@ -104,7 +104,7 @@ impl Supervisor {
                 let endpoint = endpoint_of(&row);
                 let holder = row.holder.clone();
                 let delivery =
-                    Delivery::of(Arc::clone(&webhooks), row, workspace.engine.clone(), self.stopping.clone());
+                    Delivery::of(Arc::clone(&webhooks), row, &workspace.engine, self.stopping.clone());
                 let task = self.tasks.spawn(delivery.run());
                 self.running.insert(endpoint, (holder, task));
             }

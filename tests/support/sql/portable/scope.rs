@@ -4,7 +4,7 @@ use super::super::Token;
 use super::{begins, pair};
 
 /// The tables that rows are kept in, by workspace.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 11] = [
     "workspaces",
     "contacts",
     "identifiers",
@@ -15,6 +15,7 @@ const TABLES: [&str; 10] = [
     "refusals",
     "answers",
     "webhooks",
+    "imports",
 ];
 
 /// Where a clause of conditions ends.
