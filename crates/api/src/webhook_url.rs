@@ -1,7 +1,7 @@
 //! The URL of a webhook's endpoint.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use axum::http::Uri;
 
@@ -35,10 +35,14 @@ pub(crate) enum UnfitUrl {
     TooLong,
     #[error("is no absolute URL, in ASCII and percent-encoded, such as https://shop.example/selfsame")]
     NoUrl,
-    #[error("must begin with `https://`")]
+    #[error("must begin with `https://`; only a server with --webhooks-allow-private takes `http://`, too")]
     NotHttps,
     #[error("must begin with `https://` or `http://`")]
     NotHttp,
+    #[error(
+        "has a host that is neither a name nor an address as it is usually written, such as 192.0.2.7 or [2001:db8::7]"
+    )]
+    NoHost,
     #[error("has a user name or a password, and can't")]
     UserInfo,
     #[error("has a fragment (`#`), and can't")]
@@ -73,7 +77,6 @@ impl WebhookUrl {
         if authority.as_str().contains('@') {
             return Err(UnfitUrl::UserInfo);
         }
-        let host = authority.host().trim_matches(['[', ']']).to_owned();
         // A port that is none is read as no port; then the authority is longer than its host.
         let has_port = authority.as_str().len() > authority.host().len();
         let port = match authority.port_u16() {
@@ -82,10 +85,8 @@ impl WebhookUrl {
             None if has_port => return Err(UnfitUrl::NoUrl),
             None => port,
         };
-        if host.is_empty() {
-            return Err(UnfitUrl::NoUrl);
-        }
-        if !allow_private && host.parse().is_ok_and(|address: IpAddr| !is_public(address)) {
+        let (host, address) = host(authority.host())?;
+        if !allow_private && address.is_some_and(|address| !is_public(address)) {
             return Err(UnfitUrl::PrivateAddress);
         }
         // A query alone has no slash before it.
@@ -94,6 +95,42 @@ impl WebhookUrl {
         let path_and_query = format!("{path}{query}");
         Ok(Self { is_tls, host, port, authority: authority.as_str().to_owned(), path_and_query })
     }
+}
+
+/// A name, or an address without brackets, which is then read.
+///
+/// What resolvers would take for an address though it isn't spelt as one (`127.1`, `2130706433`, `0x7f.1`) is neither.
+///
+/// Source: WHATWG URL Standard, "Hosts", "ends in a number".
+fn host(text: &str) -> Result<(String, Option<IpAddr>), UnfitUrl> {
+    if text.is_empty() {
+        return Err(UnfitUrl::NoUrl);
+    }
+    if let Some(address) = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')) {
+        let read: Ipv6Addr = address.parse().map_err(|_| UnfitUrl::NoHost)?;
+        return Ok((address.to_owned(), Some(read.into())));
+    }
+    if let Ok(address) = text.parse::<Ipv4Addr>() {
+        return Ok((text.to_owned(), Some(address.into())));
+    }
+    // One dot at the end says that a name is whole.
+    let labels = text.strip_suffix('.').unwrap_or(text);
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+    };
+    let last = labels.rsplit('.').next().unwrap_or_default();
+    if labels.split('.').all(is_label) && !is_number(last) {
+        Ok((text.to_owned(), None))
+    } else {
+        Err(UnfitUrl::NoHost)
+    }
+}
+
+/// Whether a label is a number, decimal, octal or hexadecimal.
+fn is_number(label: &str) -> bool {
+    let hexadecimal = label.strip_prefix("0x").or(label.strip_prefix("0X"));
+    label.bytes().all(|byte| byte.is_ascii_digit())
+        || hexadecimal.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -113,6 +150,24 @@ mod tests {
             ("ftp://shop.example/", true, Err(UnfitUrl::NotHttp)),
             ("https://127.0.0.1/", false, Err(UnfitUrl::PrivateAddress)),
             ("https://[::ffff:10.0.0.1]/", false, Err(UnfitUrl::PrivateAddress)),
+            ("https://shop.example./", false, Ok(("shop.example.", 443, "/"))),
+            ("https://1.shop_2.3-example/", false, Ok(("1.shop_2.3-example", 443, "/"))),
+            ("https://0xshop/", false, Ok(("0xshop", 443, "/"))),
+            ("https://2130706433/", false, Err(UnfitUrl::NoHost)),
+            ("https://0x7f000001/", false, Err(UnfitUrl::NoHost)),
+            ("https://0177.0.0.1/", false, Err(UnfitUrl::NoHost)),
+            ("https://127.1/", true, Err(UnfitUrl::NoHost)),
+            ("https://0/", false, Err(UnfitUrl::NoHost)),
+            ("https://0x/", false, Err(UnfitUrl::NoHost)),
+            ("https://1.1.1.1./", false, Err(UnfitUrl::NoHost)),
+            ("https://shop.0X1f/", false, Err(UnfitUrl::NoHost)),
+            ("https://256.1.1.1/", false, Err(UnfitUrl::NoHost)),
+            ("https://[fe80::1%25eth0]/", true, Err(UnfitUrl::NoHost)),
+            ("https://[shop.example]/", false, Err(UnfitUrl::NoHost)),
+            ("https://a..b/", false, Err(UnfitUrl::NoHost)),
+            ("https://.a/", false, Err(UnfitUrl::NoHost)),
+            ("https://a../", false, Err(UnfitUrl::NoHost)),
+            ("https://a%2eb/", false, Err(UnfitUrl::NoUrl)),
             ("https://user@shop.example/", false, Err(UnfitUrl::UserInfo)),
             ("https://user:word@shop.example/", true, Err(UnfitUrl::UserInfo)),
             ("https://shop.example/#top", false, Err(UnfitUrl::Fragment)),
