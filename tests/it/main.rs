@@ -112,6 +112,7 @@ mod turns;
 mod unfinished_merges;
 mod versions;
 mod webhook_commands;
+mod webhook_connections;
 mod webhook_failures;
 mod webhook_kills;
 mod webhook_replicas;

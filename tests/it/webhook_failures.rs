@@ -100,6 +100,22 @@ async fn nothing_is_sent_to_a_private_address_unless_that_is_allowed() {
     let told = until(&mut client, &hook.id, "failing", |told| told["state"] == "failing").await;
     assert_eq!(told["lastProblem"], "TLS could not be agreed on: is its certificate valid?");
     assert!(receiver.connections() > 0);
+    let plain = add(&mut client, &receiver.url(), &[]).await;
+    receiver.until(1).await;
+    server.drain().await;
+
+    // What was added under the setting is told why it gets nothing without.
+    let server = serve(&database, WebhookSettings { allow_private: false, ..HERE }).await;
+    let mut client = server.client().await;
+    let path = format!("/v1/webhooks/{}/test", plain.id);
+    let tested = client.ask(Ask::new("POST", &path).key(ADMIN)).await.json();
+    assert_eq!(
+        tested["problem"], "its URL begins with `http://`, and --webhooks-allow-private isn't set",
+        "{tested}"
+    );
+    let refused = post(&mut client, "/v1/webhooks", &json!({ "url": receiver.url() })).await;
+    assert_eq!(code(&refused), (400, "invalid_url".to_owned()));
+    assert!(refused.text().contains("only a server with --webhooks-allow-private"), "{}", refused.text());
     server.drain().await;
 }
 

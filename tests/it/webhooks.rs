@@ -20,6 +20,8 @@ pub(crate) const HERE: WebhookSettings = WebhookSettings {
     allow_private: true,
     attempt_timeout: Duration::from_secs(5),
     parked_after: Duration::from_secs(3 * 24 * 60 * 60),
+    idle_timeout: Duration::from_secs(5),
+    connections_max: 64,
 };
 
 /// A server by the machine's clock: what is signed by another one, nobody verifies.

@@ -77,6 +77,8 @@ struct Shared {
     begun: watch::Sender<usize>,
     /// How many connections were taken.
     connections: Mutex<usize>,
+    /// How many of them are open.
+    open: watch::Sender<usize>,
 }
 
 impl Receiver {
@@ -110,6 +112,7 @@ impl Receiver {
             came: watch::Sender::new(0),
             begun: watch::Sender::new(0),
             connections: Mutex::default(),
+            open: watch::Sender::new(0),
         };
         Self { address, shared: Arc::new(shared), serving: None, tls: None }
     }
@@ -154,6 +157,13 @@ impl Receiver {
     /// How many connections were made to it.
     pub fn connections(&self) -> usize {
         *self.shared.connections.lock().expect("nothing panics while it holds this")
+    }
+
+    /// Returns when none of them is open.
+    pub async fn until_left_alone(&self) {
+        let mut open = self.shared.open.subscribe();
+        let none = open.wait_for(|open| *open == 0);
+        timeout(PATIENCE, none).await.expect("they are closed").expect("the receiver keeps the sender");
     }
 
     /// Returns when so many messages have come, those included that are never answered.
@@ -211,6 +221,13 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shar
                     Err(_) => Ok(()),
                 },
             }
+        shared.open.send_modify(|open| *open += 1);
+        let (answers, closed) = (Arc::clone(&shared), Arc::clone(&shared));
+        let answering = service_fn(move |request| answer(request, Arc::clone(&answers)));
+        let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), answering);
+        connections.spawn(async move {
+            drop(serving.await);
+            closed.open.send_modify(|open| *open -= 1);
         });
     }
 }

@@ -75,6 +75,7 @@ mod trusted_proxies;
 mod turn;
 mod webhook_body;
 mod webhook_transport;
+mod webhook_turns;
 mod webhook_url;
 mod webhooks;
 mod words;

@@ -90,8 +90,13 @@ pub(crate) struct ApiState {
     pub(crate) exports: Arc<Semaphore>,
 }
 
+/// How many endpoints of webhooks are tried at once, by requests that ask for it.
+const TRIED_AT_ONCE_MAX: usize = 8;
+
 /// The whole HTTP interface of `installation`.
 pub fn router(installation: Installation, settings: ApiSettings) -> Api {
+    // They take no turn from deliveries, and no delivery takes theirs.
+    let tried = WebhookSettings { connections_max: TRIED_AT_ONCE_MAX, ..settings.webhooks };
     let routes = Routes::default()
         .route("/", get(find_heartbeat))
         .route("/identify", post(create_identify))
@@ -144,7 +149,7 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
     let metrics = Arc::new(RequestMetrics::new(&routes.templates));
     let ending = Arc::new(watch::Sender::new(false));
     let state = ApiState {
-        webhooks: webhooks(&installation, settings.webhooks),
+        webhooks: webhooks(&installation, tried),
         installation,
         settings,
         strangers: Strangers::default(),

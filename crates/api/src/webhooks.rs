@@ -30,8 +30,8 @@ type Done = Result<WebhookRow, WebhookError>;
 /// The webhooks of an installation, whose messages are what `GET /v1/events` answers. `serve` delivers them; requests change
 /// them.
 pub fn webhooks(installation: &Installation, settings: WebhookSettings) -> Webhooks {
-    let transport = WebhookTransport { allow_private: settings.allow_private };
-    Webhooks::new(installation.clone(), Box::new(transport), event_text, settings)
+    let transport = Box::new(WebhookTransport::new(settings));
+    Webhooks::new(installation.clone(), transport, event_text, settings)
 }
 
 /// Add a webhook: an endpoint that the workspace's events are posted to, in order, each signed as Standard Webhooks says.

@@ -5,8 +5,11 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// The most connections, where nothing else is asked for.
 const CONNECTIONS_MAX: u64 = 20_000;
 
-/// What the database, the log, and connections that are just being turned away need.
-const OTHERS: u64 = 256;
+/// The most connections to endpoints of webhooks.
+const TO_ENDPOINTS_MAX: u64 = 64;
+
+/// What the database, the log, connections that are just being turned away, and those to endpoints (16 of them only to try one) need.
+const OTHERS: u64 = 256 + TO_ENDPOINTS_MAX;
 
 /// Fewer connections than these are soon taken by a shop's browsers, or by somebody who only opens them.
 const FEW: u64 = 1_000;
@@ -25,6 +28,12 @@ pub(crate) fn connections_max(wanted: Option<u32>) -> usize {
         );
     }
     usize::try_from(chosen).unwrap_or(usize::MAX)
+}
+
+/// How many connections to endpoints of webhooks may be open: an eighth of all files, where few may be.
+pub(crate) fn connections_to_endpoints_max() -> usize {
+    let room = raise().map_or(u64::MAX, |limit| (limit / 8).max(1));
+    usize::try_from(room.min(TO_ENDPOINTS_MAX)).unwrap_or(usize::MAX)
 }
 
 /// Makes the soft limit the hard one, and returns it; nothing, if there is none.

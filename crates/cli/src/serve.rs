@@ -11,7 +11,9 @@ use selfsame_api::{
     TcpAcceptor, router,
 };
 use selfsame_rules::Actor;
-use selfsame_service::{ADMIN_KEY_CHARACTERS_MIN, AdminKey, EngineSettings, Installation, SystemClock};
+use selfsame_service::{
+    ADMIN_KEY_CHARACTERS_MIN, AdminKey, EngineSettings, Installation, SystemClock, WebhookSettings,
+};
 use selfsame_store::Migrations;
 use selfsame_store_sqlite::SqliteStore;
 use tokio::net::{TcpListener, UnixListener};
@@ -106,7 +108,11 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
         stopped(stopping.clone()).await;
         installation.retire();
     };
-    let webhooks = selfsame_api::webhooks(&installation, settings.webhooks.settings());
+    let webhook_settings = WebhookSettings {
+        connections_max: open_files::connections_to_endpoints_max(),
+        ..settings.webhooks.settings()
+    };
+    let webhooks = selfsame_api::webhooks(&installation, webhook_settings);
     let delivering = webhooks.deliver(stopping.clone(), drain_timeout(&settings));
     let watched = installation.default_engine().clone();
     let watching = tokio::spawn(async move { watched.watch().await });

@@ -35,6 +35,10 @@ pub struct WebhookSettings {
     pub attempt_timeout: Duration,
     /// How long it may fail until nothing more is sent to it.
     pub parked_after: Duration,
+    /// How long a connection to it is kept for the next message.
+    pub idle_timeout: Duration,
+    /// How many connections to endpoints may be open at once.
+    pub connections_max: usize,
 }
 
 impl Default for WebhookSettings {
@@ -43,6 +47,8 @@ impl Default for WebhookSettings {
             allow_private: false,
             attempt_timeout: Duration::from_secs(15),
             parked_after: Duration::from_secs(3 * 24 * 60 * 60),
+            idle_timeout: Duration::from_secs(5),
+            connections_max: 64,
         }
     }
 }
@@ -56,6 +62,9 @@ pub trait Transport: Send + Sync + 'static {
 /// The way to one endpoint; it may keep a connection.
 #[async_trait]
 pub trait Channel: Send {
+    /// Waits until a message can be posted: as many connections may be open as there may be. It may be dropped at any time.
+    async fn ready(&mut self);
+
     /// Posts a message, and returns the status that it was answered, whatever that is.
     ///
     /// It may be dropped at any time, and then knows not whether the message came.
@@ -68,6 +77,9 @@ pub enum PostError {
     /// It is no URL that a message can be posted to.
     #[error("its URL can't be used")]
     InvalidUrl,
+    /// It begins with `http://`, and must not.
+    #[error("its URL begins with `http://`, and --webhooks-allow-private isn't set")]
+    NotHttps,
     /// The host has no address.
     #[error("its host can't be found")]
     UnknownHost,
@@ -89,12 +101,18 @@ pub enum PostError {
     /// It has no certificate that can be used, or speaks no TLS that is good enough.
     #[error("TLS could not be agreed on: is its certificate valid?")]
     NoTls,
-    /// The connection broke before there was an answer.
-    #[error("the connection broke before it answered")]
+    /// What it answered can't be read.
+    #[error("what it answered is no HTTP/1.1, or its head is too large")]
+    NoHttp,
+    /// The connection ended before there was an answer.
+    #[error("the connection ended before a whole answer had come")]
     Broken,
     /// [`WebhookSettings::attempt_timeout`] is over.
     #[error("it did not answer in time")]
     TooSlow,
+    /// Nothing was sent.
+    #[error("nothing was sent: this server has as many connections to endpoints open as it may; try again")]
+    NoTurn,
 }
 
 /// The webhooks of an installation. Clones are handles on the same ones.

@@ -43,6 +43,7 @@ impl WebhookArguments {
             allow_private: self.webhooks_allow_private.unwrap_or(default.allow_private),
             attempt_timeout: seconds(self.webhooks_timeout_seconds, default.attempt_timeout),
             parked_after: seconds(self.webhooks_parked_after_seconds, default.parked_after),
+            ..default
         }
     }
 }

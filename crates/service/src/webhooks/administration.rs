@@ -213,10 +213,16 @@ impl Webhooks {
     ) -> Result<Tested, WebhookError> {
         let row = self.find(workspace, id).await?;
         let message_id = format!("test_{}", new_name()?);
-        let message = Message::signed(&row, message_id, body, self.0.installation.now())?;
-        let (mut channel, begun) = (self.0.transport.channel(&row.url), Instant::now());
-        let posted = timeout(self.0.settings.attempt_timeout, channel.post(&message)).await;
-        let (status, problem) = match posted.unwrap_or(Err(PostError::TooSlow)) {
+        let (mut channel, patience) = (self.0.transport.channel(&row.url), self.0.settings.attempt_timeout);
+        let is_ready = timeout(patience, channel.ready()).await.is_ok();
+        let begun = Instant::now();
+        let posted = if is_ready {
+            let message = Message::signed(&row, message_id, body, self.0.installation.now())?;
+            timeout(patience, channel.post(&message)).await.unwrap_or(Err(PostError::TooSlow))
+        } else {
+            Err(PostError::NoTurn)
+        };
+        let (status, problem) = match posted {
             Ok(status) => (Some(status), refusal(status)),
             Err(error) => (None, Some(error.to_string())),
         };

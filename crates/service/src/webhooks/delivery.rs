@@ -96,6 +96,15 @@ impl Delivery {
             }
         };
         for event in page.events() {
+        if events.is_empty() {
+            return self.wait_for_more().await;
+        }
+        let read_at = Instant::now();
+        for event in &events {
+            if self.gets(event) {
+                // Its time begins when it can be asked.
+                self.unless_stopped(channel.ready()).await?;
+            }
             if *self.stopping.borrow() {
                 return Err(End::Stopped);
             }
@@ -210,12 +219,17 @@ impl Delivery {
     }
 
     async fn wait_until(&mut self, moment: Instant) -> Result<(), End> {
+        self.unless_stopped(sleep_until(moment)).await
+    }
+
+    /// Waits for something that is to be waited for no longer once the server ends, and goes on noting.
+    async fn unless_stopped(&mut self, waiting: impl Future<Output = ()>) -> Result<(), End> {
         let mut stopping = self.stopping.clone();
         self.meanwhile(async move {
             tokio::select! {
                 biased;
                 _ = stopping.wait_for(|stopping| *stopping) => Err(End::Stopped),
-                () = sleep_until(moment) => Ok(()),
+                () = waiting => Ok(()),
             }
         })
         .await?
