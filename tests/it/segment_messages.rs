@@ -185,6 +185,31 @@ async fn a_batch_of_thousands_is_taken() {
     shop.server.drain().await;
 }
 
+/// What users saw: a client waited in vain for a batch that its key's rate held up, and sent it again and again.
+#[tokio::test]
+async fn a_batch_is_taken_at_once_and_made_up_for_before_the_next() {
+    for databases in [Databases::Sqlite, Databases::postgres()] {
+        let mut shop = opened(&databases).await;
+        let limited = json!({ "name": "segment", "scopes": ["identify"], "requestsPerSecond": 1 });
+        let key = shop.key(limited).await;
+        let batch: Vec<Value> =
+            (0..1_000).map(|number| json!({ "type": "track", "userId": format!("u{number}") })).collect();
+        let body = json!({ "batch": batch }).to_string();
+        let ask = Ask::new("POST", "/v1/batch").key(&key).body(&body);
+        let reply = shop.client.ask(ask.clone()).await;
+        assert_eq!((reply.status.as_u16(), reply.text()), (200, r#"{"success":true}"#), "{databases}");
+        assert_eq!(reply.headers["ratelimit"], "\"key\";r=0;t=1");
+        let last = shop.client.ask(Ask::new("GET", "/v1/identities?userId=u999").key(ADMIN)).await;
+        assert_eq!(last.status, 200, "{databases}: all of it is stored");
+        // Had it waited for its thousand seconds, nothing would be left of them.
+        let refused = shop.client.ask(ask).await;
+        assert_eq!(code(&refused), (429, "rate_limited".to_owned()), "{databases}");
+        let wait: u32 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((500..=1_000).contains(&wait), "{databases}: {wait}");
+        shop.server.drain().await;
+    }
+}
+
 #[tokio::test]
 async fn what_is_no_message_is_refused_and_changes_nothing() {
     let mut shop = opened(&Databases::Sqlite).await;

@@ -241,6 +241,14 @@ impl<N> Caller<N> {
         }
     }
 
+    /// Counts so many requests more of the key, also where they are more than its rate: its next ones are refused until that is made up
+    /// for.
+    pub(crate) fn owe(&self, count: usize) {
+        if let Some(key) = &self.key {
+            key.owe(u32::try_from(count).unwrap_or(u32::MAX));
+        }
+    }
+
     /// Asks the door again, some time after: the key may have been revoked, or the workspace erased.
     pub(crate) async fn still_welcome(&self, state: &ApiState) -> Result<(), Problem> {
         let now = state.installation.current().await?;
@@ -261,6 +269,10 @@ impl<N> Caller<N> {
             Err(problem) => Problem { key: self.key.clone(), ..problem }.into_response(),
         };
         if let Some(left) = self.left {
+            // What the request itself was charged besides counts, what has come back meanwhile doesn't.
+            let now =
+                self.key.as_ref().and_then(|key| key.left()).map_or(left.remaining, |now| now.remaining);
+            let left = RateLeft { remaining: left.remaining.min(now), ..left };
             response.headers_mut().extend(rate_headers::of(left));
         }
         response

@@ -164,7 +164,7 @@ impl Problem {
             TooMuch::Rate(left) => (
                 "rate_limited",
                 format!(
-                    "The key may be used {} times a second; send the same request again after `Retry-After` seconds.",
+                    "The key may be used {} times a second, for each observation of a batch once; send the same request again after `Retry-After` seconds.",
                     left.requests_per_second
                 ),
                 left.retry_after.unwrap_or_default(),
@@ -178,7 +178,8 @@ impl Problem {
             ),
         };
         Self {
-            retry_after_seconds: Some(retry_after_seconds(wait).max(1)),
+            // No estimate: before that, it would be refused again.
+            retry_after_seconds: Some(whole_seconds(wait).max(1)),
             headers: too_much_headers(too_much),
             ..Self::new(StatusCode::TOO_MANY_REQUESTS, code, detail)
         }
@@ -286,8 +287,12 @@ impl IntoResponse for Problem {
 
 /// When what would have to wait so long is asked to come again.
 fn retry_after_seconds(wait: Duration) -> u32 {
+    whole_seconds(wait).min(RETRY_AFTER_SECONDS_MAX)
+}
+
+fn whole_seconds(wait: Duration) -> u32 {
     let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0));
-    u32::try_from(seconds).map_or(RETRY_AFTER_SECONDS_MAX, |seconds| seconds.min(RETRY_AFTER_SECONDS_MAX))
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 impl From<IdentifyError> for Problem {

@@ -1,23 +1,16 @@
 //! How much a key is used: its rate and what is under way, on this replica.
 
-use std::num::NonZeroU32;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::StateInformationMiddleware;
-use governor::state::{InMemoryState, NotKeyed};
-use governor::{Quota, RateLimiter};
 use selfsame_rules::KeyLimits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-type Limiter = RateLimiter<NotKeyed, InMemoryState, DefaultClock, StateInformationMiddleware>;
 
 /// Holds a key to its limits. Clones hold it together.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct KeyUse {
     limits: KeyLimits,
-    rate: Option<Arc<Limiter>>,
+    rate: Option<Arc<Rate>>,
     at_once: Option<Arc<Semaphore>>,
 }
 
@@ -49,11 +42,11 @@ pub enum TooMuch {
 
 impl KeyUse {
     pub(crate) fn new(limits: KeyLimits) -> Self {
-        let rate = limits.requests_per_second.and_then(NonZeroU32::new);
+        let rate = limits.requests_per_second.filter(|per_second| *per_second > 0);
         let at_once = limits.requests_at_once_max;
         Self {
             limits,
-            rate: rate.map(|rate| Arc::new(RateLimiter::direct(Quota::per_second(rate)).with_middleware())),
+            rate: rate.map(|per_second| Arc::new(Rate::new(per_second, Instant::now()))),
             at_once: at_once.map(|at_once| Arc::new(Semaphore::new(at_once as usize))),
         }
     }
@@ -69,30 +62,39 @@ impl KeyUse {
             }
         };
         let under_way = UnderWay { _permit: permit };
-        let (Some(rate), Some(requests_per_second)) = (&self.rate, self.limits.requests_per_second) else {
-            return Ok((under_way, None));
-        };
-        match rate.check() {
-            Ok(state) => {
-                let remaining = state.remaining_burst_capacity();
-                Ok((under_way, Some(RateLeft { requests_per_second, remaining, retry_after: None })))
-            }
-            Err(not_until) => {
-                let retry_after = Some(not_until.wait_time_from(DefaultClock::default().now()));
-                Err(TooMuch::Rate(RateLeft { requests_per_second, remaining: 0, retry_after }))
+        let Some(rate) = &self.rate else { return Ok((under_way, None)) };
+        let now = Instant::now();
+        match rate.take(1, now) {
+            Ok(()) => Ok((under_way, Some(rate.left(now)))),
+            Err(wait) => {
+                Err(TooMuch::Rate(RateLeft { remaining: 0, retry_after: Some(wait), ..rate.left(now) }))
             }
         }
     }
 
     /// Waits until so many more requests are within the rate.
     pub(crate) async fn pay(&self, count: u32) {
-        let (Some(rate), Some(burst)) = (&self.rate, self.limits.requests_per_second) else { return };
+        let Some(rate) = &self.rate else { return };
         let mut left = count;
-        while let Some(some) = NonZeroU32::new(left.min(burst)) {
-            // A burst is never more than the limiter holds.
-            let _ = rate.until_n_ready(some).await;
-            left -= some.get();
+        while left > 0 {
+            let some = left.min(rate.per_second);
+            match rate.take(some, Instant::now()) {
+                Ok(()) => left -= some,
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
         }
+    }
+
+    /// Counts so many more requests at once, also where they are more than the rate: the key is refused until that is made up for.
+    pub(crate) fn owe(&self, count: u32) {
+        if let Some(rate) = &self.rate {
+            rate.owe(count, Instant::now());
+        }
+    }
+
+    /// What is left of the rate now, if there is one.
+    pub(crate) fn left(&self) -> Option<RateLeft> {
+        self.rate.as_ref().map(|rate| rate.left(Instant::now()))
     }
 
     /// The limits that it holds the key to.
@@ -101,9 +103,91 @@ impl KeyUse {
     }
 }
 
+/// So many requests a second, of which those of one second may come at once.
+///
+/// It is kept as the moment at which as many may come at once as ever: each request puts that off by its share of a second, and
+/// it may be one second ahead. What is owed puts it off by more. (A limiter of a library's, which would do otherwise, lets nobody
+/// owe anything.)
+#[derive(Debug)]
+struct Rate {
+    per_second: u32,
+    whole_at: Mutex<Instant>,
+}
+
+/// How many requests may come at once, by the time that they take.
+const BURST: Duration = Duration::from_secs(1);
+
+impl Rate {
+    fn new(per_second: u32, now: Instant) -> Self {
+        Self { per_second, whole_at: Mutex::new(now) }
+    }
+
+    /// Counts so many requests, or tells how long they have to wait. `count`: at most those of a second.
+    fn take(&self, count: u32, now: Instant) -> Result<(), Duration> {
+        let mut whole_at = self.whole_at.lock().expect("nothing panics while it holds this");
+        let then = now.max(*whole_at) + self.share(count);
+        match (then - now).checked_sub(BURST) {
+            None | Some(Duration::ZERO) => {
+                *whole_at = then;
+                Ok(())
+            }
+            Some(wait) => Err(wait),
+        }
+    }
+
+    /// Counts so many requests, whether they are within the rate or not.
+    fn owe(&self, count: u32, now: Instant) {
+        let mut whole_at = self.whole_at.lock().expect("nothing panics while it holds this");
+        *whole_at = now.max(*whole_at) + self.share(count);
+    }
+
+    fn left(&self, now: Instant) -> RateLeft {
+        let whole_at = *self.whole_at.lock().expect("nothing panics while it holds this");
+        let free = BURST.saturating_sub(whole_at.saturating_duration_since(now));
+        let remaining = free.as_nanos() * u128::from(self.per_second) / BURST.as_nanos();
+        let remaining = u32::try_from(remaining).unwrap_or(u32::MAX);
+        RateLeft { requests_per_second: self.per_second, remaining, retry_after: None }
+    }
+
+    /// The time in which so many requests may come.
+    fn share(&self, count: u32) -> Duration {
+        BURST * count / self.per_second
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_burst_is_refused_from_its_end_on_until_there_is_room() {
+        let now = Instant::now();
+        for per_second in [1, 2, 3, 7, 1_000, u32::MAX] {
+            let rate = Rate::new(per_second, now);
+            assert_eq!(rate.take(per_second, now), Ok(()));
+            assert_eq!(rate.left(now).remaining, 0, "{per_second}");
+            let wait = rate.take(1.max(per_second / 1_000), now).unwrap_err();
+            assert!(wait <= BURST / per_second.min(1_000), "{per_second}: {wait:?}");
+            assert!(rate.take(1.max(per_second / 1_000), now + wait - Duration::from_nanos(1)).is_err());
+            assert_eq!(rate.take(1.max(per_second / 1_000), now + wait), Ok(()), "{per_second}");
+        }
+        let rate = Rate::new(10, now);
+        assert_eq!(rate.take(4, now), Ok(()));
+        assert_eq!((rate.left(now).remaining, rate.left(now + BURST).remaining), (6, 10));
+    }
+
+    #[test]
+    fn what_is_owed_is_made_up_for_before_anything_else() {
+        let (rate, now) = (Rate::new(5, Instant::now()), Instant::now());
+        assert_eq!(rate.take(1, now), Ok(()));
+        rate.owe(99, now);
+        let second = Duration::from_secs(1);
+        assert_eq!(rate.left(now).remaining, 0);
+        let wait = rate.take(1, now).unwrap_err();
+        assert!(wait > 19 * second && wait <= 20 * second, "a hundred of five a second: {wait:?}");
+        assert_eq!(rate.take(1, now + wait), Ok(()));
+        assert_eq!(rate.left(now + 40 * second).remaining, 5, "and then all is as it was");
+    }
 
     #[test]
     fn a_request_too_many_is_refused_and_told_when_to_come_again() {

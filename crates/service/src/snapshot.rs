@@ -54,6 +54,16 @@ impl KnownKey {
     pub async fn pay(&self, count: u32) {
         self.used.pay(count).await;
     }
+
+    /// Counts so many more requests, also where they are more than its rate: it is refused until that is made up for.
+    pub fn owe(&self, count: u32) {
+        self.used.owe(count);
+    }
+
+    /// What is left of its rate now, if it has one.
+    pub fn left(&self) -> Option<RateLeft> {
+        self.used.left()
+    }
 }
 
 /// Workspaces and keys at one moment.
