@@ -59,7 +59,10 @@ async fn serve(databases: &Databases, sent: Sent) -> Filled {
     };
     let database = databases.empty().await;
     let store = database.open().await;
-    let server = TestServer::start(store, ServerOptions { admission, ..ServerOptions::default() }).await;
+    // Without one, the route that asks for a signature would look at none.
+    let shopify_secrets = "shpss_00000000000000000000000000000001".parse().expect("it is long enough");
+    let options = ServerOptions { admission, shopify_secrets, ..ServerOptions::default() };
+    let server = TestServer::start(store, options).await;
     let made = server.installation.ensure_admin_key(ADMIN, &Actor::named("test")).await;
     made.expect("the store takes a key");
     let mut client = server.client().await;

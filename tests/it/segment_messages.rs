@@ -249,6 +249,30 @@ async fn what_is_no_message_is_refused_and_changes_nothing() {
     shop.server.drain().await;
 }
 
+/// What users saw: a client whose one message was odd lost a hundred with it.
+#[tokio::test]
+async fn what_can_not_be_read_in_a_batch_is_left_out_alone() {
+    let mut shop = opened(&Databases::Sqlite).await;
+    let long = format!(r#"{{"type":"track","userId":"long","properties":"{}"}}"#, "x".repeat(64 * 1024));
+    let odd = [
+        r#"{"type":"track","userId":"twice","userId":"two"}"#,
+        r#"{"type":"track","userId":"surrogate","\ud800":1}"#,
+        r#"{"type":"identify","userId":"u1","traits":{"email":"a@x.org","email":"b@x.org"}}"#,
+        "1",
+        "null",
+        r#"["track","array"]"#,
+        &*long,
+    ];
+    let (first, last) = (r#"{"type":"track","userId":"first"}"#, r#"{"type":"track","userId":"last"}"#);
+    let body = format!(r#"{{"batch":[{first},{},{last}]}}"#, odd.join(","));
+    let reply = shop.client.ask(Ask::new("POST", "/v1/batch").key(ADMIN).body(&body)).await;
+    assert_eq!((reply.status.as_u16(), reply.text()), (200, r#"{"success":true}"#));
+    let told = log(&mut shop.client).await;
+    let values: Vec<_> = told.iter().map(|event| event["evidence"][0]["value"].clone()).collect();
+    assert_eq!(values, ["first", "u1", "last"]);
+    shop.server.drain().await;
+}
+
 /// A kind that the policy doesn't declare is no identifier, and what a policy blocks links nobody: neither is an error to a client
 /// that can do nothing about it.
 #[tokio::test]

@@ -8,10 +8,11 @@ use selfsame_store::{Once, WorkspaceKey};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType};
+use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Schema, SchemaType};
 
+use crate::observation::LENGTH_BYTES_MAX;
 use crate::problem::Problem;
-use crate::sources::{Gathering, Message, text};
+use crate::sources::{Gathering, Message, object, text};
 use crate::times;
 use crate::write_body::parse_object;
 
@@ -61,7 +62,7 @@ pub(crate) struct MessageBody<'text> {
     /// A visitor's id: an identifier of the kind `anonymousId`, if the policy declares that.
     #[schema(schema_with = anything)]
     anonymous_id: Option<&'text RawValue>,
-    /// Of `alias`, the visitor's id.
+    /// Of `alias`, the visitor's id, in place of `anonymousId`.
     #[schema(schema_with = anything)]
     previous_id: Option<&'text RawValue>,
     /// Of `identify`, `email` and `phone` of the person.
@@ -87,12 +88,18 @@ pub(crate) struct MessageBody<'text> {
 #[schema(as = SegmentBatch)]
 pub(crate) struct BatchBody<'text> {
     #[serde(borrow)]
-    #[schema(value_type = Vec<MessageBody<'static>>)]
+    #[schema(schema_with = messages)]
     batch: Vec<&'text RawValue>,
     /// When they were sent: RFC 3339.
     #[serde(default)]
     #[schema(schema_with = anything)]
     sent_at: Option<&'text RawValue>,
+}
+
+/// A list of which anything may be an entry.
+fn messages() -> Array {
+    let entries = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(SchemaType::AnyValue));
+    entries.description(Some("`SegmentMessage`s; an entry that can't be read as one is left out.")).build()
 }
 
 /// Junk is no fault of a message's: what can't be used is left out.
@@ -140,7 +147,7 @@ impl Reading<'_> {
         Ok(self.read(call, &parse_object(body)?, None))
     }
 
-    /// The messages of a batch, in their order, without those in which no identifier is.
+    /// The messages of a batch, in their order, without those that can't be read, and those in which no identifier is.
     pub(crate) fn batch(&self, body: &[u8]) -> Result<Vec<Message>, Problem> {
         let BatchBody { batch, sent_at } = parse_object(body)?;
         if batch.len() > MESSAGES_MAX {
@@ -148,12 +155,16 @@ impl Reading<'_> {
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail));
         }
         let mut messages = Vec::with_capacity(batch.len());
-        for (place, raw) in batch.iter().enumerate() {
-            let body: MessageBody<'_> = object(raw).ok_or_else(|| {
-                let detail =
-                    format!("`batch[{place}]` is no message: an object whose members are named once.");
-                Problem::bad_request("invalid_body", detail)
-            })?;
+        for raw in batch {
+            // Whoever sent one that can't be read would lose the others with it, or send all of them for ever.
+            if raw.get().len() > LENGTH_BYTES_MAX {
+                self.gathering().leave_out("message", "it is too long");
+                continue;
+            }
+            let Some(body) = object::<MessageBody<'_>>(raw) else {
+                self.gathering().leave_out("message", "it is no object that has each member once");
+                continue;
+            };
             let word = body.r#type.and_then(text).unwrap_or_default();
             match Call::of_type(&word) {
                 Some(call) => messages.extend(self.read(call, &body, sent_at)),
@@ -170,14 +181,14 @@ impl Reading<'_> {
     /// `sent_at`: when its batch was sent.
     fn read(&self, call: Call, body: &MessageBody<'_>, sent_at: Option<&RawValue>) -> Option<Message> {
         let mut seen = self.gathering();
-        let context: Context<'_> = members(body.context);
-        let library: Library<'_> = members(context.library);
-        let nobody = Traits::default();
-        let own: Traits<'_> = if call == Call::Identify { members(body.traits) } else { nobody };
-        let usual: Traits<'_> = members(context.traits);
+        let context: Context<'_> = seen.members("context", body.context);
+        let library: Library<'_> = seen.members("context.library", context.library);
+        let own: Traits<'_> = seen.members("traits", body.traits.filter(|_| call == Call::Identify));
+        let usual: Traits<'_> = seen.members("context.traits", context.traits);
         seen.take("email", [own.email, usual.email]);
         seen.take("phone", [own.phone, usual.phone]);
         seen.take("userId", [body.user_id]);
+        // Of one kind, an observation has one value; a message of its own tells of the other.
         let previous = body.previous_id.filter(|_| call == Call::Alias);
         seen.take("anonymousId", [previous, body.anonymous_id]);
 
@@ -190,17 +201,6 @@ impl Reading<'_> {
         let once = id.map(|id| Once::new(self.workspace, ROUTE, &id, [""; 0], self.now));
         Some(Message { observation, once })
     }
-}
-
-/// The object that a value is, if it is one, and has each member once.
-fn object<'text, T: Deserialize<'text>>(value: &'text RawValue) -> Option<T> {
-    // Serde would also read the members from an array, in their order.
-    value.get().starts_with('{').then(|| serde_json::from_str(value.get()).ok()).flatten()
-}
-
-/// The members of an object; none of anything else.
-fn members<'text, T: Deserialize<'text> + Default>(value: Option<&'text RawValue>) -> T {
-    value.and_then(object).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -254,6 +254,11 @@ mod tests {
             ),
             (json!({ "type": "screen", "anonymousId": "v", "userId": null }), "anonymousId=v"),
             (json!({ "type": "alias", "previousId": "v", "userId": "u" }), "anonymousId=v userId=u"),
+            (
+                json!({ "type": "alias", "previousId": "v", "anonymousId": "w", "userId": "u" }),
+                "anonymousId=v userId=u",
+            ),
+            (json!({ "type": "alias", "previousId": " ", "anonymousId": "w" }), "anonymousId=w"),
             (json!({ "type": "track", "previousId": "v", "userId": "u" }), "userId=u"),
             // Junk is left out, and the rest is taken.
             (json!({ "type": "identify", "userId": "u", "traits": { "email": "none" } }), "userId=u"),

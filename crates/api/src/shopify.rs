@@ -52,15 +52,15 @@ pub(crate) async fn create_shopify_webhook(State(state): State<Arc<ApiState>>, r
 
 async fn take(state: &ApiState, request: Request) -> Result<Response, Problem> {
     no_query(request.uri())?;
-    let headers = request.headers().clone();
-    let signature = header(&headers, &SIGNATURE).and_then(|text| BASE64.decode(text.as_bytes()).ok());
-    // Nobody's body is read who doesn't even try.
-    let signature = signature.ok_or_else(|| state.strangers.wrong_signature())?;
     let secrets = &state.settings.shopify_secrets;
     if secrets.is_empty() {
         let detail = "This server has no secret of Shopify's, so that nobody's webhooks can be taken; set SELFSAME_SHOPIFY_SECRETS.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "shopify_not_set_up", detail));
     }
+    let headers = request.headers().clone();
+    let signature = header(&headers, &SIGNATURE).and_then(|text| BASE64.decode(text.as_bytes()).ok());
+    // Nobody's body is read who doesn't even try.
+    let signature = signature.ok_or_else(|| state.strangers.wrong_signature())?;
     let timeout = state.settings.body_timeout;
     let body = read_json(request, LENGTH_BYTES_MAX, timeout, "what Shopify sends").await?;
     let signer = secrets.signer(&body, &signature).ok_or_else(|| state.strangers.wrong_signature())?;

@@ -11,7 +11,7 @@ use metrics::Counter;
 use selfsame_rules::{Actor, IdentifierKind, Observation, Origin, Policy, SeenIdentifier, Timestamp};
 use selfsame_service::Together;
 use selfsame_store::Once;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -80,6 +80,19 @@ impl<'policy> Gathering<'policy> {
         })
     }
 
+    /// The members of an object. What is none, or has one of them twice, has none and is left out.
+    pub(crate) fn members<'text, T: Deserialize<'text> + Default>(
+        &self,
+        what: &str,
+        value: Option<&'text RawValue>,
+    ) -> T {
+        let Some(value) = value.filter(|value| value.get() != "null") else { return T::default() };
+        object(value).unwrap_or_else(|| {
+            self.leave_out(what, "it is no object that has each member once");
+            T::default()
+        })
+    }
+
     /// Counts something that can't be used, and says so without its value.
     pub(crate) fn leave_out(&self, what: &str, why: &str) {
         self.left_out.increment(1);
@@ -103,6 +116,12 @@ impl<'policy> Gathering<'policy> {
         let observation = Observation::new(actor.clone(), self.seen).ok()?;
         Some(observation.with_origin(origin).read_by(self.policy.spelling(international)))
     }
+}
+
+/// The object that a value is, if it is one, and has each member once.
+pub(crate) fn object<'text, T: Deserialize<'text>>(value: &'text RawValue) -> Option<T> {
+    // Serde would also read the members from an array, in their order.
+    value.get().starts_with('{').then(|| serde_json::from_str(value.get()).ok()).flatten()
 }
 
 /// The text of a value that is a string or a whole number of any length.
