@@ -223,7 +223,7 @@ async fn what_a_new_key_may_not_be_is_refused_and_changes_nothing() {
     let reply = shop.client.ask(nested).await;
     assert_eq!(code(&reply), (400, "invalid_body".to_owned()));
     let told = reply.json()["detail"].as_str().expect("a sentence").to_owned();
-    assert!(told.contains("expected an object") && !told.contains("Body"), "{told}");
+    assert!(told.contains("must be an object") && !told.contains("Body"), "{told}");
 }
 
 #[tokio::test]

@@ -222,8 +222,7 @@ async fn what_is_no_message_is_refused_and_changes_nothing() {
         ("/v1/identify", Value::String("x".into()), (400, "not_an_object")),
         ("/v1/batch", json!({}), (400, "invalid_body")),
         ("/v1/batch", json!({ "batch": {} }), (400, "invalid_body")),
-        ("/v1/batch", json!({ "batch": [good, 1] }), (400, "invalid_body")),
-        ("/v1/batch", json!({ "batch": [good, []] }), (400, "invalid_body")),
+        ("/v1/batch", json!({ "batch": "jon.secret@x.example" }), (400, "invalid_body")),
         ("/v1/batch", json!({ "batch": vec![json!({}); 10_001] }), (413, "body_too_large")),
         ("/v1/batch", json!({ "batch": [long(1024 * 1024)] }), (413, "body_too_large")),
         ("/v1/track", long(64 * 1024), (413, "body_too_large")),
@@ -231,6 +230,7 @@ async fn what_is_no_message_is_refused_and_changes_nothing() {
     ] {
         let reply = post(&mut shop.client, path, &body).await;
         assert_eq!(code(&reply), (want.0, want.1.to_owned()), "{path}");
+        assert!(!reply.text().contains("jon.secret"), "{}", reply.text());
     }
     let cut = shop.client.ask(Ask::new("POST", "/v1/batch").key(ADMIN).body("{\"batch\":[")).await;
     assert_eq!(code(&cut), (400, "malformed_json".to_owned()));
@@ -244,6 +244,7 @@ async fn what_is_no_message_is_refused_and_changes_nothing() {
         let request = request.header(AUTHORIZATION, format!("Bearer {ADMIN}"));
         let reply = shop.client.send(request.body(Full::new(Bytes::from(body))).unwrap()).await.unwrap();
         assert_eq!(code(&reply), (want.0, want.1.to_owned()), "{encoding}");
+        assert!(reply.text().contains("gzip"), "{encoding}: {}", reply.text());
     }
     assert_eq!(log(&mut shop.client).await, before);
     shop.server.drain().await;

@@ -211,6 +211,18 @@ async fn a_request_about_webhooks_is_carried_out_once_or_refused_in_plain_words(
             assert_eq!(code(&reply), (404, "webhook_not_found".to_owned()), "{databases}: {method} {path}");
         }
 
+        // What is no text of theirs is refused in JSON's words, and nothing of it is repeated.
+        for (body, want) in [
+            (r#"{"url":"https://shop.example/","after":"secret"}"#, "must be a whole number"),
+            (r#"{"url":"https://shop.example/","kinds":"secret"}"#, "must be a list"),
+            (r#"{"url":["secret"]}"#, "must be a string"),
+        ] {
+            let reply = client.ask(Ask::new("POST", "/v1/webhooks").key(ADMIN).body(body)).await;
+            assert_eq!(code(&reply), (400, "invalid_body".to_owned()), "{databases}: {body}");
+            let text = reply.text();
+            assert!(text.contains(want) && !text.contains("secret"), "{databases}: {body}: {text}");
+        }
+
         // The same request again makes no other, and shows the same secret.
         let once = "8e03978e-40d5-43dd";
         let body = json!({ "url": "https://shop.example/a" }).to_string();
@@ -226,7 +238,9 @@ async fn a_request_about_webhooks_is_carried_out_once_or_refused_in_plain_words(
 
         // As many as there may be, in pages.
         for number in 0..50 {
-            let body = json!({ "url": format!("https://shop.example/{number}") });
+            // What is null isn't said.
+            let url = format!("https://shop.example/{number}");
+            let body = json!({ "url": url, "kinds": null, "after": null });
             assert_eq!(post(&mut client, "/v1/webhooks", &body).await.status, 201);
         }
         let reply = post(&mut client, "/v1/webhooks", &json!({ "url": "https://shop.example/" })).await;

@@ -94,7 +94,7 @@ pub(crate) fn too_slow() -> Problem {
 }
 
 pub(crate) fn too_large(length_bytes_max: usize) -> Problem {
-    let detail = format!("The body is larger than {length_bytes_max} bytes; send one thing a request.");
+    let detail = format!("The body is larger than {length_bytes_max} bytes; send less in one request.");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", detail)
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::header::CONTENT_ENCODING;
+use axum::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 
@@ -19,9 +20,16 @@ pub(crate) async fn read_json_or_gzip(
     timeout: Duration,
     wanted: &str,
 ) -> Result<Bytes, Problem> {
-    let mut encodings = request.headers().get_all(CONTENT_ENCODING).iter();
-    let first = encodings.next().map(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"gzip"));
-    let is_compressed = first == Some(true) && encodings.next().is_none();
+    let mut encodings = request.headers().get_all(CONTENT_ENCODING).iter().map(HeaderValue::as_bytes);
+    let is_compressed = match (encodings.next(), encodings.next()) {
+        (None, _) => false,
+        (Some(only), None) if only.eq_ignore_ascii_case(b"identity") => false,
+        (Some(only), None) if only.eq_ignore_ascii_case(b"gzip") => true,
+        (Some(_), _) => {
+            let detail = "The body is compressed otherwise than with gzip; send it with `Content-Encoding: gzip`, or without.";
+            return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding", detail));
+        }
+    };
     if is_compressed {
         request.headers_mut().remove(CONTENT_ENCODING);
     }

@@ -21,9 +21,8 @@ pub(crate) struct NewWebhookBody {
     #[schema(max_length = 2048, example = "https://shop.example/selfsame")]
     url: String,
     /// The kinds of events that it gets; all, if none is named.
-    #[serde(default)]
-    #[schema(value_type = Vec<EventWord>)]
-    kinds: Vec<String>,
+    #[schema(value_type = Option<Vec<EventWord>>)]
+    kinds: Option<Vec<String>>,
     /// The event behind which it begins, 0 for the first; if it isn't said, it gets those that come from now on.
     #[schema(minimum = 0)]
     after: Option<i64>,
@@ -121,7 +120,7 @@ impl NewWebhookBody {
             return Err(Problem::bad_request("invalid_url", format!("`url` {unfit}.")));
         }
         let mut kinds: Vec<Box<str>> = Vec::new();
-        for (place, kind) in self.kinds.iter().enumerate() {
+        for (place, kind) in self.kinds.iter().flatten().enumerate() {
             if !EVENT_KINDS.contains(&&**kind) {
                 let known = EVENT_KINDS.join("`, `");
                 let detail = format!("`kinds`, entry {}, is no kind of event: one of `{known}`.", place + 1);
