@@ -232,6 +232,16 @@ async fn a_request_about_webhooks_is_carried_out_once_or_refused_in_plain_words(
         assert_eq!(again.headers["idempotent-replayed"], "true");
         let id = made.json()["id"].as_str().expect("a text").to_owned();
         let path = format!("/v1/webhooks/{id}");
+        // No body is taken where none belongs.
+        let long = " ".repeat(30_000);
+        for (method, what) in [("POST", "/rotate"), ("POST", "/test"), ("DELETE", "")] {
+            for body in ["{}", r#"{"secret":"mine"}"#, &*long] {
+                let ask = format!("{path}{what}");
+                let reply = client.ask(Ask::new(method, &ask).key(ADMIN).body(body)).await;
+                assert_eq!(code(&reply), (400, "invalid_body".to_owned()), "{databases}: {method} {ask}");
+            }
+        }
+        assert_eq!(told(&mut client, &id).await["formerSecretUntil"], Value::Null, "{databases}");
         let remove = Ask::new("DELETE", &path).key(ADMIN).once(once);
         let (removed, again) = (client.ask(remove.clone()).await, client.ask(remove).await);
         assert_eq!((removed.status.as_u16(), &removed.body), (200, &again.body), "{databases}");

@@ -48,6 +48,17 @@ pub(crate) async fn read_json(
     if content_type.is_none() { Err(unsupported_type()) } else { Ok(bytes) }
 }
 
+/// Refuses a body where none belongs, when a little of it was read.
+pub(crate) async fn refuse_body(request: Request, timeout: Duration) -> Result<(), Problem> {
+    let read = tokio::time::timeout(timeout, read(request.into_body(), 0));
+    read.await.unwrap_or_else(|_| Err(too_slow())).map(|_| ()).map_err(|problem| match problem.status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            Problem::bad_request("invalid_body", "This path takes no body; send the request without one.")
+        }
+        _ => problem,
+    })
+}
+
 fn announced_length(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::body::read_json;
+use crate::body::{read_json, refuse_body};
 use crate::door::Caller;
 use crate::problem::Problem;
 use crate::query::Query;
@@ -62,7 +62,7 @@ impl<B> Made<B> {
 }
 
 impl Change {
-    /// Reads it. `length_bytes_max`: of a route that takes a body.
+    /// Reads it. `length_bytes_max`: of a route that takes a body; any other refuses one.
     pub(crate) async fn read<N>(
         caller: &Caller<N>,
         state: &ApiState,
@@ -71,9 +71,10 @@ impl Change {
         length_bytes_max: Option<usize>,
     ) -> Result<Self, Problem> {
         let (uri, key) = (request.uri().clone(), key(request.headers())?.map(Box::<str>::from));
+        let timeout = state.settings.body_timeout;
         let body = match length_bytes_max {
-            Some(most) => read_json(request, most, state.settings.body_timeout, "a JSON object").await?,
-            None => Bytes::new(),
+            Some(most) => read_json(request, most, timeout, "a JSON object").await?,
+            None => refuse_body(request, timeout).await.map(|()| Bytes::new())?,
         };
         let mut change = Self::of(uri, body, route, key);
         let wanted = Query::of(&change.uri).take_flag("dryRun").is_ok_and(|dry_run| !dry_run);

@@ -41,6 +41,17 @@ const REASONS: &[&str] = &["split_identity", "merge_identities", "undo_event", "
 const WEBHOOK: &[&str] =
     &["find_webhook", "test_webhook", "rotate_webhook", "replay_webhook", "remove_webhook"];
 
+/// The operations that refuse any body.
+const WITHOUT_BODY: &[&str] = &[
+    "delete_contact",
+    "erase_identity",
+    "erase_workspace",
+    "remove_webhook",
+    "revoke_key",
+    "rotate_webhook",
+    "test_webhook",
+];
+
 /// Those of Segment's clients.
 const SEGMENT: &[&str] = &[
     "create_segment_identify",
@@ -57,6 +68,7 @@ const SHOPIFY: &[&str] = &["create_shopify_webhook"];
 
 /// Status, code, and where.
 const CODES: [(u16, &str, At); 85] = [
+const CODES: [(u16, &str, At); 81] = [
     (400, "invalid_query", At::Caller),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),
@@ -81,7 +93,9 @@ const CODES: [(u16, &str, At); 85] = [
     (400, "malformed_gzip", At::Of(SEGMENT)),
     (400, "not_an_object", At::Json),
     (400, "body_broken_off", At::Body),
+    (400, "body_broken_off", At::Of(WITHOUT_BODY)),
     (400, "invalid_body", At::Json),
+    (400, "invalid_body", At::Of(WITHOUT_BODY)),
     (400, "nested_too_deeply", At::Of(&["create_identify"])),
     (400, "repeated_member", At::Of(&["create_identify"])),
     (400, "invalid_email", At::Of(&["create_identify"])),
@@ -122,6 +136,7 @@ const CODES: [(u16, &str, At); 85] = [
     (404, "key_not_found", At::Of(&["find_key", "revoke_key"])),
     (404, "webhook_not_found", At::Of(WEBHOOK)),
     (408, "request_timeout", At::Body),
+    (408, "request_timeout", At::Of(WITHOUT_BODY)),
     (409, "not_undoable", At::Of(&["undo_event"])),
     (409, "apart_already", At::Of(&["undo_event"])),
     (409, "held_together", At::Of(&["undo_event"])),

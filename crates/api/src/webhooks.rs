@@ -9,6 +9,7 @@ use axum::response::Response;
 use selfsame_service::{Installation, NewSecret, WEBHOOKS_MAX, WebhookError, WebhookSettings, Webhooks};
 use selfsame_store::WebhookRow;
 
+use crate::body::refuse_body;
 use crate::change::{Change, Made};
 use crate::door::{Administers, Caller};
 use crate::page::{Page, PageQuery};
@@ -124,8 +125,10 @@ pub(crate) async fn test_webhook(
     caller: Caller<Administers>,
     State(state): State<Arc<ApiState>>,
     target: Target,
+    request: Request,
 ) -> Response {
     let test = async {
+        refuse_body(request, state.settings.body_timeout).await?;
         let body = test_text(state.installation.now());
         let tested = state.webhooks.test(caller.workspace().key, &target.alone()?, body).await?;
         Ok(Json(TestedBody::of(tested)))
