@@ -167,7 +167,12 @@ async fn an_endpoint_that_fails_for_three_days_is_parked_and_told_so_until_it_is
         assert_eq!(receiver.came().len(), 3, "{databases}: nothing is sent to one that is parked");
 
         let path = format!("/v1/webhooks/{}/replay", hook.id);
-        assert_eq!(post(&mut shop.client, &path, &json!({ "after": 0 })).await.json()["state"], "delivering");
+        let replayed = post(&mut shop.client, &path, &json!({ "after": 0 })).await.json();
+        assert_eq!((&replayed["state"], &replayed["failures"]), (&json!("delivering"), &json!(0)));
+        // What was tried last is not forgotten for that.
+        for member in ["lastAttemptAt", "lastStatus", "lastProblem"] {
+            assert_eq!(replayed[member], parked[member], "{databases}: {member}");
+        }
         receiver.until_taken(last).await;
         // One that is gone says so itself.
         receiver.set(Mood::Answers(410));

@@ -173,7 +173,13 @@ impl Webhooks {
         let id = Box::<str>::from(id);
         self.change(workspace, keeping, move |seen| {
             let row = of(seen, &id)?;
-            let progress = WebhookProgress::after(within(seen, from)?);
+            let progress = WebhookProgress {
+                // What was tried was tried.
+                last_attempt_at: row.progress.last_attempt_at,
+                last_status: row.progress.last_status,
+                last_problem: row.progress.last_problem.clone(),
+                ..WebhookProgress::after(within(seen, from)?)
+            };
             let replayed = WebhookRow { progress, ..row.clone() };
             Ok((Some(WebhookChange::Changed(replayed.clone())), replayed))
         })
