@@ -105,6 +105,7 @@ mod statement_log;
 mod story;
 mod story_page;
 mod tidy;
+mod times;
 mod tls_server;
 mod traces;
 mod trusted_proxies;

@@ -42,7 +42,7 @@ pub(crate) struct NewObservationBody<'text> {
     #[serde(borrow)]
     #[schema(min_items = 1)]
     identifiers: Vec<NewIdentifierBody<'text>>,
-    /// When it was seen, if that isn't now: RFC 3339. It is kept, and decides nothing.
+    /// When it was seen, if that isn't now: RFC 3339, of the years 0000 to 9999 in UTC. It is kept, and decides nothing.
     #[schema(format = DateTime)]
     observed_at: Option<String>,
     /// Where it was seen: up to 200 characters.
@@ -203,7 +203,8 @@ fn observation(body: NewObservationBody<'_>, policy: &Policy, actor: Actor) -> R
     }
     let observed_at = body.observed_at.as_deref().map(|text| {
         times::read(text).ok_or_else(|| {
-            let detail = "`observedAt` must be a time as RFC 3339 has it, for example 2026-01-31T12:00:00Z.";
+            let detail = "`observedAt` must be a time as RFC 3339 has it, of the years 0000 to 9999 in UTC, for example \
+                          2026-01-31T12:00:00Z.";
             Problem::bad_request("invalid_time", detail)
         })
     });
