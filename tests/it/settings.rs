@@ -349,7 +349,7 @@ fn help_of_serve_explains_each_setting() {
           --cors-origins <ORIGINS>
               Origins whose web pages may use the API in a browser, with commas between, or `*` for all [env: SELFSAME_CORS_ORIGINS=]
           --webhooks-allow-private[=<BOOL>]
-              Let webhooks lead to this machine and to private networks, and go without TLS: whoever may add one reaches what is there [env: SELFSAME_WEBHOOKS_ALLOW_PRIVATE=] [possible values: true, false]
+              Let webhooks lead to this machine and to private networks, and go without TLS: whoever may add one reaches what is there. A command that asks a running server goes by that one's setting [env: SELFSAME_WEBHOOKS_ALLOW_PRIVATE=] [possible values: true, false]
           --webhooks-timeout-seconds <SECONDS>
               Seconds that an endpoint of a webhook may take to answer [default: 15] [env: SELFSAME_WEBHOOKS_TIMEOUT_SECONDS=]
           --webhooks-parked-after-seconds <SECONDS>

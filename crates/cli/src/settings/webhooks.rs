@@ -9,7 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, clap::Args, Deserialize, Default)]
 #[serde(rename_all = "kebab-case", default)]
 pub(crate) struct WebhookArguments {
-    /// Let webhooks lead to this machine and to private networks, and go without TLS: whoever may add one reaches what is there
+    /// Let webhooks lead to this machine and to private networks, and go without TLS: whoever may add one reaches what is there. A command that asks a running server goes by that one's setting
     #[arg(long, env = "SELFSAME_WEBHOOKS_ALLOW_PRIVATE", value_name = "BOOL", num_args = 0..=1,
         require_equals = true, default_missing_value = "true")]
     webhooks_allow_private: Option<bool>,
