@@ -120,7 +120,7 @@ fn what_is_no_backup_of_selfsames_is_refused_and_nothing_is_touched() {
         ("text", false, "it is not a SQLite database"),
         ("empty", false, "it is empty"),
         ("foreign", false, "it is a SQLite database, but not one of selfsame's"),
-        ("newer", true, "it was made by a newer version of selfsame (schema 99, and this version knows 5)"),
+        ("newer", true, "it was made by a newer version of selfsame (schema 99, and this version knows 6)"),
         ("fewer", true, "contact 1 is in the log, but not stored"),
         ("logged", false, "`logged-wal` belongs to it, so it is no whole backup"),
     ] {

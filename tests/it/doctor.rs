@@ -133,19 +133,19 @@ const BROKEN: &[Broken] = &[
             );
         },
         &[],
-        ("problem", "schema", "99, of a newer version of selfsame; this one knows 5"),
+        ("problem", "schema", "99, of a newer version of selfsame; this one knows 6"),
     ),
     (
         "a database of an older version",
         |folder| change(folder, BACK_TO_THE_FIRST),
         &[],
-        ("warning", "schema", "1, and this version has 5"),
+        ("warning", "schema", "1, and this version has 6"),
     ),
     (
         "a database of an older version that may not be migrated",
         |folder| change(folder, BACK_TO_THE_FIRST),
         &["--migrate=false"],
-        ("problem", "schema", "1, and this version needs 5; with --migrate=false `serve` does not start"),
+        ("problem", "schema", "1, and this version needs 6; with --migrate=false `serve` does not start"),
     ),
     (
         "no database",
@@ -307,7 +307,7 @@ fn a_sound_installation_is_told_in_a_line_each_and_nothing_is_changed() {
     for want in [
         "ok       settings: they can be read\n".to_owned(),
         "ok       database: sqlite:selfsame.db is there\n".to_owned(),
-        "ok       schema: 5, which is this version's\n".to_owned(),
+        "ok       schema: 6, which is this version's\n".to_owned(),
         format!("ok       writer: process {} has the database open for writing\n", server.id()),
         format!("ok       server: it listens at {}, and is ready\n", server.address),
         "ok       version: the server is selfsame ".to_owned(),

@@ -17,13 +17,13 @@ const BROKEN: &[Broken] = &[
         "an older schema",
         "DELETE FROM selfsame.refinery_schema_history",
         "",
-        ("warning", "schema", "0, and this version has 5"),
+        ("warning", "schema", "0, and this version has 6"),
     ),
     (
         "a newer schema",
         "UPDATE selfsame.refinery_schema_history SET version = 99 WHERE version = 5",
         "",
-        ("problem", "schema", "99, of a newer version of selfsame; this one knows 5"),
+        ("problem", "schema", "99, of a newer version of selfsame; this one knows 6"),
     ),
     (
         "too many connections for one replica",

@@ -148,11 +148,11 @@ async fn a_file_comes_to_what_its_rows_come_to_one_by_one_on_postgresql() {
     prove_one_by_one(Databases::postgres(), Size::of_this_run().pick(6, 100)).await;
 }
 
-/// The negative control: a row less is seen.
+/// The negative control: rows that are missing are seen.
 #[tokio::test]
-async fn a_row_that_is_lost_is_found() {
+async fn rows_that_are_lost_are_found() {
     let file = Orders::new(Random::seeded(7), 300).file(300);
-    let without = file.lines().take(300).map(|line| format!("{line}\n")).collect::<String>();
+    let without = file.lines().take(150).map(|line| format!("{line}\n")).collect::<String>();
     let mut logs = Vec::new();
     for file in [file, without] {
         let mut shop = Shop::open(&Databases::Sqlite).await;

@@ -68,7 +68,7 @@ async fn a_server_that_may_not_migrate_waits_for_somebody_who_does() {
     let serve = ["serve", "--port", "0", "--migrate=false"];
     let refusal = refused(&home, &serve, port);
     insta::assert_snapshot!(refusal, @r"
-    error: the database has schema 0 of selfsame, and this version needs 5
+    error: the database has schema 0 of selfsame, and this version needs 6
     hint: run `selfsame migrate`, or let `selfsame serve` of this version start once
     ");
     let pending = printed(home.path(), &["migrate", "--dry-run"]);
@@ -115,7 +115,7 @@ async fn a_database_of_a_newer_version_is_refused() {
     home.cluster().execute("shop", newer).await;
     let refusal = refused(&home, &["serve", "--port", "0"], port);
     insta::assert_snapshot!(refusal, @r"
-    error: the database was made by a newer version of selfsame (schema 999, and this version knows 5)
+    error: the database was made by a newer version of selfsame (schema 999, and this version knows 6)
     hint: run that version or a later one; nothing was touched
     ");
     for arguments in [&["serve", "--port", "0", "--migrate=false"][..], &["migrate"], &["check"], &["export"]]

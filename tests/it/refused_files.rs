@@ -55,7 +55,7 @@ fn a_database_of_a_newer_version_is_refused() {
     check_refused(
         folder.path(),
         ALL,
-        "error: the database `PATH` was made by a newer version of selfsame (schema 99, and this version knows 5)\n\
+        "error: the database `PATH` was made by a newer version of selfsame (schema 99, and this version knows 6)\n\
          hint: run that version or a later one; the file was not touched\n",
     );
 }

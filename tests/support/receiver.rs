@@ -208,25 +208,21 @@ async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, shared: Arc<Shar
     loop {
         let (stream, _) = listener.accept().await.expect("it takes connections");
         *shared.connections.lock().expect("nothing panics while it holds this") += 1;
-        let shared = Arc::clone(&shared);
-        let answering = service_fn(move |request| answer(request, Arc::clone(&shared)));
+        shared.open.send_modify(|open| *open += 1);
+        let (answers, closed) = (Arc::clone(&shared), Arc::clone(&shared));
+        let answering = service_fn(move |request| answer(request, Arc::clone(&answers)));
         let tls = tls.clone();
         connections.spawn(async move {
             let server = http1::Builder::new();
-            match tls {
+            let served = match tls {
                 None => server.serve_connection(TokioIo::new(stream), answering).await,
                 // Whoever doesn't trust it goes away.
                 Some(tls) => match tls.accept(stream).await {
                     Ok(stream) => server.serve_connection(TokioIo::new(stream), answering).await,
                     Err(_) => Ok(()),
                 },
-            }
-        shared.open.send_modify(|open| *open += 1);
-        let (answers, closed) = (Arc::clone(&shared), Arc::clone(&shared));
-        let answering = service_fn(move |request| answer(request, Arc::clone(&answers)));
-        let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), answering);
-        connections.spawn(async move {
-            drop(serving.await);
+            };
+            drop(served);
             closed.open.send_modify(|open| *open -= 1);
         });
     }

@@ -67,8 +67,7 @@ const SEGMENT: &[&str] = &[
 const SHOPIFY: &[&str] = &["create_shopify_webhook"];
 
 /// Status, code, and where.
-const CODES: [(u16, &str, At); 85] = [
-const CODES: [(u16, &str, At); 81] = [
+const CODES: [(u16, &str, At); 88] = [
     (400, "invalid_query", At::Caller),
     (400, "invalid_header", At::Key),
     (400, "invalid_cursor", At::Pages),

@@ -198,7 +198,7 @@ impl Ways {
             return self.begin(stream, turn).await;
         }
         let name = ServerName::try_from(url.host.clone()).map_err(|_| PostError::InvalidUrl)?;
-        let stream = tls_connector().connect(name, stream).await.map_err(|_| PostError::NoTls)?;
+        let stream = tls_connector().connect(name, stream).await.map_err(|error| untrusted(&error))?;
         self.begin(stream, turn).await
     }
 
@@ -231,8 +231,6 @@ impl Ways {
             }
         }
     }
-    let name = ServerName::try_from(url.host.clone()).map_err(|_| PostError::InvalidUrl)?;
-    begin(tls_connector().connect(name, stream).await.map_err(|error| untrusted(&error))?).await
 }
 
 /// Why a handshake failed.

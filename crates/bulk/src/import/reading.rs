@@ -103,6 +103,8 @@ struct Rejects {
     written: Shared,
     writer: RejectsWriter<Shared>,
     header: String,
+    /// How many rows are good in themselves, and not taken because nothing of them can link.
+    linkless: u64,
 }
 
 /// What a writer wrote, to be taken out.
@@ -133,7 +135,13 @@ impl Rejects {
         let mut writer = RejectsWriter::new(written.clone(), reader).expect("memory can be written");
         writer.flush().expect("memory can be written");
         let header = written.take();
-        Self { written, writer, header }
+        Self { written, writer, header, linkless: 0 }
+    }
+
+    /// How far the reading is.
+    fn progress(&self, reader: &RowReader) -> Progress {
+        let progress = reader.progress();
+        Progress { rejected: progress.rejected + self.linkless, ..progress }
     }
 
     /// What the row that was read last is. One of which nothing can link is nobody's, and rejected.
@@ -144,7 +152,10 @@ impl Rejects {
                 let origin = observation.origin().map(|origin| Origin::clone(origin)).unwrap_or_default();
                 return Read::Taken(observation.with_origin(Origin { imported: true, ..origin }));
             }
-            Ok(_) => Reject { line, column: None, reason: Reason::NothingLinks },
+            Ok(_) => {
+                self.linkless += 1;
+                Reject { line, column: None, reason: Reason::NothingLinks }
+            }
             Err(reject) => reject,
         };
         self.writer.write(reader, &reject).expect("memory can be written");
@@ -198,14 +209,14 @@ pub(super) fn read(
             (Read::Taken(row), Some(by_time)) => {
                 by_time.add(&row).map(|()| true).map_err(ImportStopped::Spool)?
             }
-            (Read::Taken(row), None) => gathering.take(row, || reader.progress())?,
-            (Read::Rejected(row), _) => gathering.reject(row, || reader.progress()),
+            (Read::Taken(row), None) => gathering.take(row, || rejects.progress(&reader))?,
+            (Read::Rejected(row), _) => gathering.reject(row, || rejects.progress(&reader)),
         };
         if !is_open {
             return Ok(());
         }
     }
-    let progress = reader.progress();
+    let progress = rejects.progress(&reader);
     if let Some(by_time) = by_time {
         let template = reader.template();
         for row in by_time.in_order(template).map_err(ImportStopped::Spool)? {

@@ -96,11 +96,6 @@ impl Delivery {
             }
         };
         for event in page.events() {
-        if events.is_empty() {
-            return self.wait_for_more().await;
-        }
-        let read_at = Instant::now();
-        for event in &events {
             if self.gets(event) {
                 // Its time begins when it can be asked.
                 self.unless_stopped(channel.ready()).await?;
