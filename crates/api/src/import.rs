@@ -228,7 +228,7 @@ fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let known = |value: &HeaderValue| is_utf8_of(value, |own| TYPES.contains(&own));
     if !headers.get(CONTENT_TYPE).is_none_or(known) {
         let detail = "The body must be the file itself, not a form; send it with `Content-Type: text/csv`, `application/x-ndjson`, \
-                      `application/gzip` or `application/octet-stream` (`curl -T FILE` sends none, which will do).";
+                      `application/gzip` or `application/octet-stream` (`curl -X POST -T FILE` sends none, which will do).";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
     }
     // What it is compressed with is seen in the file.
