@@ -157,7 +157,7 @@ async fn a_server_that_cuts_idle_connections_is_no_fault() {
         shop.home.cluster().log().matches("terminating connection due to idle-session timeout").count()
     };
     // A quick machine leaves a connection idle for so long only now and then.
-    for _ in 0..20 {
+    for _ in 0..500 {
         crowd.answers(answers).await;
         if cut(&mut shop) > 10 {
             break;
