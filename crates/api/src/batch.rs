@@ -17,7 +17,7 @@ use selfsame_service::Together;
 use tracing::{Instrument, Span};
 use utoipa::ToSchema;
 
-use crate::body::{check_encoding, is_utf8_of};
+use crate::body::{LINES_TYPES, check_encoding, is_utf8_of};
 use crate::change::refuse_key;
 use crate::contact_body::write_contact;
 use crate::door::{Caller, Identifies};
@@ -29,10 +29,6 @@ use crate::target::no_query;
 
 /// The name that events get as their cause.
 const ACTOR: &str = "POST /v1/observations/batch";
-
-/// Lines of JSON have no registered type; these are in use.
-const TYPES: [&str; 4] =
-    ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"];
 
 /// Room for the answer of a customer with a few contacts.
 const ANSWER_BYTES: usize = 160;
@@ -86,7 +82,7 @@ async fn answer(
     refuse_key(&parts.headers)?;
     check_encoding(&parts.headers)?;
     let content_type = parts.headers.get(CONTENT_TYPE);
-    if !content_type.is_some_and(|content_type| is_utf8_of(content_type, |own| TYPES.contains(&own))) {
+    if !content_type.is_some_and(|content_type| is_utf8_of(content_type, |own| LINES_TYPES.contains(&own))) {
         let detail =
             "The body must be lines of JSON in UTF-8; send it with `Content-Type: application/x-ndjson`.";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));

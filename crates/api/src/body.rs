@@ -15,6 +15,10 @@ use crate::problem::Problem;
 /// connection; one that sends more than the next whole number of these beyond what it may is cut off.
 const OVERLONG_READ_BYTES: usize = 1024 * 1024;
 
+/// Lines of JSON have no registered type; these are in use.
+pub(crate) const LINES_TYPES: [&str; 4] =
+    ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"];
+
 /// How much is read of a body that may have so many bytes.
 fn read_bytes_max(length_bytes_max: usize) -> usize {
     (length_bytes_max / OVERLONG_READ_BYTES + 1) * OVERLONG_READ_BYTES

@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 use tracing::{Instrument, Span};
 
 use crate::batch::LinesShape;
-use crate::body::is_utf8_of;
+use crate::body::{LINES_TYPES, is_utf8_of};
 use crate::body_reader::{BodyReader, interrupted};
 use crate::change::refuse_key;
 use crate::door::{Caller, Identifies};
@@ -33,14 +33,10 @@ use crate::router::ApiState;
 /// The name that events get as their cause.
 const ACTOR: &str = "POST /v1/import";
 
-/// What a file may be called; it is looked at all the same.
-const TYPES: [&str; 10] = [
+/// What a file may be called besides; it is looked at all the same.
+const FILE_TYPES: [&str; 6] = [
     "text/csv",
     "text/tab-separated-values",
-    "application/x-ndjson",
-    "application/ndjson",
-    "application/jsonl",
-    "application/json-lines",
     "application/gzip",
     "application/x-gzip",
     "application/zstd",
@@ -225,7 +221,9 @@ fn known<T>(
 }
 
 fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let known = |value: &HeaderValue| is_utf8_of(value, |own| TYPES.contains(&own));
+    let known = |value: &HeaderValue| {
+        is_utf8_of(value, |own| LINES_TYPES.contains(&own) || FILE_TYPES.contains(&own))
+    };
     if !headers.get(CONTENT_TYPE).is_none_or(known) {
         let detail = "The body must be the file itself, not a form; send it with `Content-Type: text/csv`, `application/x-ndjson`, \
                       `application/gzip` or `application/octet-stream` (`curl -X POST -T FILE` sends none, which will do).";

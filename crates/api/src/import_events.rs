@@ -18,16 +18,12 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use crate::batch::LinesShape;
-use crate::body::{check_encoding, is_utf8_of, next_data, too_slow};
+use crate::body::{LINES_TYPES, check_encoding, is_utf8_of, next_data, too_slow};
 use crate::change::refuse_key;
 use crate::door::{Administers, Caller};
 use crate::problem::{Problem, ProblemBody};
 use crate::router::ApiState;
 use crate::target::no_query;
-
-/// Lines of JSON have no registered type; these are in use.
-const TYPES: [&str; 4] =
-    ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-lines"];
 
 /// An event that concerns hundreds of thousands of contacts is as long as that.
 const LINE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -68,7 +64,9 @@ pub(crate) async fn import_events(
         refuse_key(&parts.headers)?;
         check_encoding(&parts.headers)?;
         let content_type = parts.headers.get(CONTENT_TYPE);
-        if !content_type.is_some_and(|content_type| is_utf8_of(content_type, |own| TYPES.contains(&own))) {
+        if !content_type
+            .is_some_and(|content_type| is_utf8_of(content_type, |own| LINES_TYPES.contains(&own)))
+        {
             let detail =
                 "The body must be lines of JSON in UTF-8; send it with `Content-Type: application/x-ndjson`.";
             return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail));
