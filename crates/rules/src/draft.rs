@@ -102,6 +102,17 @@ impl<I: Identities + ?Sized> Identities for Draft<'_, I> {
         parts.made.len() + parts.stored.iter().map(|stored| self.stored.size(*stored)).sum::<usize>()
     }
 
+    fn is_larger(&self, primary: ContactId, than: usize) -> bool {
+        let Some(parts) = self.changed.get(&primary) else { return self.stored.is_larger(primary, than) };
+        let Some(mut room) = than.checked_sub(parts.made.len()) else { return true };
+        parts.stored.iter().any(|stored| {
+            // What is no larger than that is counted soon.
+            let is_larger = self.stored.is_larger(*stored, room);
+            room -= if is_larger { 0 } else { self.stored.size(*stored) };
+            is_larger
+        })
+    }
+
     fn created_at(&self, primary: ContactId) -> Timestamp {
         self.made.get(&primary).map_or_else(|| self.stored.created_at(primary), |made| made.created_at)
     }
