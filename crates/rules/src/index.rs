@@ -148,9 +148,21 @@ impl IdentityIndex {
     /// [`Incoherent`] if the event can't follow from what is here, or brings more than the index can hold. The index
     /// is then of no more use: a part of the event is in it.
     pub fn follow(&mut self, event: &Event) -> Result<(), Incoherent> {
-        apply(event, self)?;
-        self.head = self.head.after(event);
-        Ok(())
+        self.follow_all(std::slice::from_ref(event))
+    }
+
+    /// Lets the index follow events, which are the log's next, in their order: that many merges make one identity larger costs
+    /// little more than one of them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::follow`].
+    pub fn follow_all(&mut self, events: &[Event]) -> Result<(), Incoherent> {
+        for event in events {
+            apply(event, self)?;
+            self.head = self.head.after(event);
+        }
+        self.settle()
     }
 
     /// Finds refusals by what is left of their evidence, where values were erased from their events.
@@ -303,9 +315,8 @@ impl Tables for IdentityIndex {
             self.primary(id, primary)?;
         }
         let bears = contact.identifiers.iter().map(|borne| (borne.kind(), borne.value(), false));
-        self.add_stored(StoredContact { id, linked_to, created_at, deleted }, bears)?;
-        // An adopted contact may be older than those of its identity that are there.
-        self.settle()
+        // An adopted contact may be older than those of its identity that are there; events settle that at their end.
+        self.add_stored(StoredContact { id, linked_to, created_at, deleted }, bears)
     }
 
     fn own(&mut self, identifier: &Identifier, contact: ContactId) -> Result<(), Incoherent> {
@@ -324,6 +335,8 @@ impl Tables for IdentityIndex {
     fn change(&mut self, change: Change<'_>, _: Timestamp) -> Result<(), Incoherent> {
         if !matches!(change, Change::Refuse { .. }) {
             self.corrected = Sequence(self.head.last_sequence.0 + 1);
+            // Who parts from an identity is told by its order.
+            self.settle()?;
         }
         self.carry_out_change(change)
     }

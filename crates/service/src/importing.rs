@@ -188,9 +188,10 @@ fn empty() -> IdentityIndex {
 fn follow(mut records: mpsc::Receiver<Vec<Record>>) -> Result<IdentityIndex, StoreError> {
     let mut index = empty();
     while let Some(records) = records.blocking_recv() {
+        let mut events = Vec::with_capacity(records.len());
         for record in records {
             match record {
-                Record::Event(event) => index.follow(&event)?,
+                Record::Event(event) => events.push(event),
                 Record::UnreadableEvent(sequence, why) => {
                     return Err(StoreError::failed(format!("event {}: {why}", sequence.0)));
                 }
@@ -198,9 +199,13 @@ fn follow(mut records: mpsc::Receiver<Vec<Record>>) -> Result<IdentityIndex, Sto
                 | Record::Owner(..)
                 | Record::Finder(_)
                 | Record::EventRow(_)
-                | Record::Identity(_) => return Ok(index),
+                | Record::Identity(_) => {
+                    index.follow_all(&events)?;
+                    return Ok(index);
+                }
             }
         }
+        index.follow_all(&events)?;
     }
     Ok(index)
 }
@@ -232,7 +237,7 @@ impl Rehearsal {
     /// [`StoreError`] if there is no room in memory for what they bring.
     pub fn import(&mut self, observations: &[Observation]) -> Result<ImportCounts, StoreError> {
         let plan = decide_showing(&self.index, observations, self.clock.now(), 0);
-        plan.events.iter().try_for_each(|event| self.index.follow(event))?;
+        self.index.follow_all(&plan.events)?;
         Ok(ImportCounts::of(&plan))
     }
 }

@@ -39,7 +39,7 @@ impl Indexes {
         let place = self.of(workspace)?;
         let mut held = place.write().map_err(|_| broken())?;
         let index = held.as_mut().ok_or_else(broken)?;
-        let followed = events.iter().try_for_each(|event| index.follow(event));
+        let followed = index.follow_all(events);
         if followed.is_err() {
             *held = None;
         }

@@ -51,10 +51,7 @@ impl Followed {
     /// Follows the events that come next. An erasure rewrites events before it, which were followed as they were: then it is stale,
     /// as it is where an event is none that could come next.
     pub fn follow(&mut self, events: &[Event]) {
-        let followed = events.iter().try_for_each(|event| {
-            self.is_stale |= matches!(event.outcome, Outcome::Erased { .. });
-            self.index.follow(event)
-        });
-        self.is_stale |= followed.is_err();
+        self.is_stale |= events.iter().any(|event| matches!(event.outcome, Outcome::Erased { .. }));
+        self.is_stale |= self.index.follow_all(events).is_err();
     }
 }

@@ -53,7 +53,7 @@ pub(super) struct Contacts {
     declared: BTreeMap<Place, Box<[ValueRef]>>,
     /// Stored secondaries whose primary has a higher number, and wasn't seen yet.
     waiting: Vec<(Place, ContactId)>,
-    /// Primaries of which a contact was added that isn't the youngest.
+    /// Primaries of whose contacts some stand behind younger ones, until [`Self::settle`].
     unsorted: BTreeSet<Place>,
 }
 
@@ -104,8 +104,8 @@ impl Contacts {
         }
     }
 
-    /// Links what waited for its primary, and brings identities into the order of age. Called when all stored
-    /// contacts were added, and does nothing after that.
+    /// Links what waited for its primary, and brings identities into the order of age: once for all that was added
+    /// and moved, however much of that is one identity's.
     pub(super) fn settle(&mut self) -> Result<(), Incoherent> {
         for (place, primary) in std::mem::take(&mut self.waiting) {
             match self.place_of(primary) {
@@ -115,6 +115,7 @@ impl Contacts {
         }
         for primary in std::mem::take(&mut self.unsorted) {
             let mut members: Vec<Place> = self.identity(primary).collect();
+            // A few runs, each in order: a stable sort merges them.
             members.sort_by_key(|place| self.age(*place));
             // A secondary that is older than its primary is damage; it would turn the identity around.
             if members[0] != primary {
@@ -128,25 +129,20 @@ impl Contacts {
         Ok(())
     }
 
-    /// Moves all contacts of one identity to another, whose primary is older.
+    /// Moves all contacts of one identity behind those of another, whose primary is older. To be settled.
     pub(super) fn relink(&mut self, former: Place, survivor: Place) {
-        let last = self.last(survivor);
-        if self.age(last) < self.age(former) {
-            let end = self.last(former);
-            let mut place = former;
-            while place != NONE {
-                let row = self.row_mut(place);
-                row.link = survivor;
-                place = row.next;
-            }
-            self.row_mut(last).next = former;
-            self.row_mut(survivor).link = PRIMARY | end;
-            return;
+        let (last, end) = (self.last(survivor), self.last(former));
+        if self.unsorted.remove(&former) || self.age(last) > self.age(former) {
+            self.unsorted.insert(survivor);
         }
-        let mut members: Vec<Place> = self.identity(survivor).chain(self.identity(former)).collect();
-        // Two runs, each in order: a stable sort merges them.
-        members.sort_by_key(|place| self.age(*place));
-        self.chain(survivor, &members);
+        let mut place = former;
+        while place != NONE {
+            let row = self.row_mut(place);
+            row.link = survivor;
+            place = row.next;
+        }
+        self.row_mut(last).next = former;
+        self.row_mut(survivor).link = PRIMARY | end;
     }
 
     /// Makes these, oldest first, an identity of their own; what they were of must be made anew too.

@@ -61,7 +61,7 @@ impl IdentityIndex {
                 each(outcome, primary);
             }
         }
-        Ok(())
+        self.settle()
     }
 
     /// Brings what the observations touch nearer to the processor: first the places of the values, then the values,

@@ -2,7 +2,8 @@
 
 use selfsame_rules::{
     Actor, Asked, Changed, ContactId, Event, Head, IdentifierKind, Identities, IdentityIndex, Observation,
-    Outcome, Policy, PolicyDocument, Register, SeenIdentifier, Sequence, Timestamp, decide, recognise,
+    Outcome, Policy, PolicyDocument, Register, RegisterRow, SeenIdentifier, Sequence, Timestamp, decide,
+    recognise,
 };
 
 use crate::model::{Model, ModelAnswer, ModelPolicy, Seen};
@@ -166,12 +167,30 @@ impl World {
         Ok(())
     }
 
-    /// Folding the log gives the same rows.
+    /// Folding the log gives the same rows, and each identity in the same order.
     pub(crate) fn folds(&self) -> Result<(), String> {
         let folded = Register::fold(&self.log).map_err(|error| error.to_string())?;
         let same = folded.rows().eq(self.register.rows())
             && folded.kept_apart_pairs().eq(self.register.kept_apart_pairs());
-        if same { Ok(()) } else { Err("the log folds to other rows".to_owned()) }
+        if !same {
+            return Err("the log folds to other rows".to_owned());
+        }
+        let mut index = IdentityIndex::new(Head::EMPTY, 7);
+        index.follow_all(&self.log).map_err(|error| error.to_string())?;
+        for primary in self.register.primaries() {
+            let live =
+                |row: &RegisterRow| row.contact.deleted_at.is_none() && row.contact.primary() == primary;
+            let mut members: Vec<_> = self.register.rows().filter(live).map(|row| row.contact).collect();
+            members.sort_by_key(|contact| (contact.created_at, contact.id));
+            let expected: Vec<ContactId> = members.into_iter().map(|contact| contact.id).collect();
+            for (name, index) in [("followed one by one", &self.index), ("followed at once", &index)] {
+                let (count, page) = index.page(primary, None, usize::MAX);
+                if count != expected.len() || page != expected {
+                    return Err(format!("{name}, {primary} has {page:?} instead of {expected:?}"));
+                }
+            }
+        }
+        Ok(())
     }
 }
 
