@@ -1,16 +1,17 @@
 //! Writes of very many observations, one behind the other: each decided on a workspace in memory that follows the log, so that
-//! nothing is looked up but whether others wrote meanwhile.
+//! nothing is looked up but whether others wrote meanwhile, and its new rows written by COPY.
 
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::join3;
 use selfsame_rules::{Plan, Sequence};
-use selfsame_store::{Following, OnceDecision, Planned, StoreError, WorkspaceKey, event_text};
+use selfsame_store::{Changes, Following, OnceDecision, Planned, StoreError, WorkspaceKey, event_text};
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::apart::apart;
-use crate::carry_out::{Statement, statements};
+use crate::carry_out::{Statement, behind_rows, relink};
 use crate::connections::Loan;
+use crate::copy_in::copy_in;
 use crate::imports::note_import;
 use crate::recall::event_row;
 use crate::repeat::Limits;
@@ -38,7 +39,7 @@ impl BulkWrite {
     }
 
     /// Decides on what is followed; nothing if that is stale.
-    fn decide(&self) -> impl FnOnce() -> Option<(Plan, Vec<Statement>)> + Send + use<> {
+    fn decide(&self) -> impl FnOnce() -> Option<Decided> + Send + use<> {
         let (workspace, following, decision) =
             (self.workspace, self.following.clone(), Arc::clone(&self.decision));
         move || {
@@ -49,13 +50,24 @@ impl BulkWrite {
             let mut decision = decision.lock().expect("a decision that panics ends its write");
             // Nothing is kept of rows of a file, but how far it came.
             let Planned { plan, note, .. } = decision(followed.index(), &|_| false);
-            let mut statements = statements(workspace, &plan);
-            if !statements.is_empty() {
-                statements.extend(note_import(workspace, note));
+            let changes = Changes::of(&plan.events);
+            let mut behind = Vec::new();
+            if let Some(last) = plan.events.last() {
+                behind = behind_rows(workspace, last, &changes);
+                behind.extend(note_import(workspace, note));
             }
-            Some((plan, statements))
+            Some(Decided { plan, changes, behind })
         }
     }
+}
+
+/// What is to be written.
+struct Decided {
+    plan: Plan,
+    /// What its events add up to.
+    changes: Changes,
+    /// What follows the new rows.
+    behind: Vec<Statement>,
 }
 
 impl Transaction for BulkWrite {
@@ -98,17 +110,22 @@ impl Transaction for BulkWrite {
             let following = self.following.clone();
             apart(LARGE, move || following.lock().follow(&events)).await;
         }
-        let Some((plan, statements)) = apart(LARGE, self.decide()).await else {
+        let Some(Decided { plan, changes, behind }) = apart(LARGE, self.decide()).await else {
             client.batch_execute(ROLLBACK).await?;
             client.give_back();
             return Ok(None);
         };
-        if statements.is_empty() {
+        if plan.events.is_empty() {
             client.batch_execute(ROLLBACK).await?;
             client.give_back();
             return Ok(Some(plan));
         }
-        carry_out_and_commit(&client, &statements, commit_sent).await?;
+        // Old rows move before new ones come, which already have their final links.
+        if let Some(moves) = relink(workspace, &changes) {
+            moves.send(&client).await?;
+        }
+        copy_in(&client, workspace, &plan.events, &changes, &|_| ()).await?;
+        carry_out_and_commit(&client, &behind, commit_sent).await?;
         client.give_back();
         let (following, events) = (self.following.clone(), plan.events);
         let events = apart(LARGE, move || {

@@ -48,17 +48,7 @@ impl Statement {
 pub(crate) fn statements(workspace: WorkspaceKey, plan: &Plan) -> Vec<Statement> {
     let Some(last) = plan.events.last() else { return Vec::new() };
     let changes = Changes::of(&plan.events);
-    let mut statements = Vec::new();
-    if !changes.moved.is_empty() {
-        let former: Vec<i64> = changes.moved.keys().map(|former| former.0).collect();
-        let survivor: Vec<i64> = changes.moved.values().map(|(survivor, _)| survivor.0).collect();
-        let at_ms: Vec<i64> = changes.moved.values().map(|(_, at)| at.as_milliseconds()).collect();
-        let statement = Statement::new(RELINK, workspace)
-            .with(former, Type::INT8_ARRAY)
-            .with(survivor, Type::INT8_ARRAY)
-            .with(at_ms, Type::INT8_ARRAY);
-        statements.push(statement);
-    }
+    let mut statements: Vec<Statement> = relink(workspace, &changes).into_iter().collect();
     statements.push(insert_events(workspace, &plan.events));
     if !changes.contacts.is_empty() {
         let made_by = changes.contacts.keys().map(|contact| made_by(&changes, *contact)).collect();
@@ -67,6 +57,28 @@ pub(crate) fn statements(workspace: WorkspaceKey, plan: &Plan) -> Vec<Statement>
     if !changes.owners.is_empty() {
         statements.push(insert_identifiers(workspace, &changes.owners));
     }
+    statements.extend(behind_rows(workspace, last, &changes));
+    statements
+}
+
+/// Moves the rows that other primaries take over; nothing if there are none.
+pub(crate) fn relink(workspace: WorkspaceKey, changes: &Changes) -> Option<Statement> {
+    if changes.moved.is_empty() {
+        return None;
+    }
+    let former: Vec<i64> = changes.moved.keys().map(|former| former.0).collect();
+    let survivor: Vec<i64> = changes.moved.values().map(|(survivor, _)| survivor.0).collect();
+    let at_ms: Vec<i64> = changes.moved.values().map(|(_, at)| at.as_milliseconds()).collect();
+    let statement = Statement::new(RELINK, workspace)
+        .with(former, Type::INT8_ARRAY)
+        .with(survivor, Type::INT8_ARRAY)
+        .with(at_ms, Type::INT8_ARRAY);
+    Some(statement)
+}
+
+/// What follows the new events, contacts and owners: the finders of events, and the counters, which `last` leaves where it is.
+pub(crate) fn behind_rows(workspace: WorkspaceKey, last: &Event, changes: &Changes) -> Vec<Statement> {
+    let mut statements = Vec::new();
     if !changes.concerned.is_empty() {
         let (contacts, sequences): (Vec<i64>, Vec<i64>) =
             changes.concerned.iter().map(|(contact, sequence)| (contact.0, sequence.0)).unzip();
@@ -83,7 +95,7 @@ pub(crate) fn statements(workspace: WorkspaceKey, plan: &Plan) -> Vec<Statement>
         statements.push(refused.with(sequences, Type::INT8_ARRAY).with(evidence, Type::TEXT_ARRAY));
         statements.push(Statement::new(NO_LONGER_PLAIN, workspace));
     }
-    statements.push(advance(workspace, last, &changes));
+    statements.push(advance(workspace, last, changes));
     statements
 }
 

@@ -20,6 +20,7 @@ mod carry_out;
 mod clock;
 mod connection;
 mod connections;
+mod copy_in;
 mod correct;
 mod error;
 mod examine;

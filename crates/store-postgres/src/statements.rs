@@ -10,6 +10,7 @@ use std::time::Duration;
 pub(crate) mod administration;
 pub(crate) mod adoption;
 pub(crate) mod answers;
+pub(crate) mod bulk;
 mod citus;
 pub(crate) mod history;
 pub(crate) mod imports;
@@ -307,6 +308,7 @@ pub fn statements() -> Vec<(&'static str, String)> {
     all.extend(planned::all());
     all.extend(administration::all());
     all.extend(adoption::all());
+    all.extend(bulk::all());
     all.extend(history::all());
     all.extend(answers::all());
     all.extend(webhooks::all());

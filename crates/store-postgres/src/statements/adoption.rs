@@ -96,19 +96,6 @@ pub(crate) fn grant_view(schema: &str, reader: &str) -> String {
     format!("GRANT SELECT ON {}.\"Contact\" TO {reader}", quoted(schema))
 }
 
-/// The log, row by row in PostgreSQL's binary format.
-pub(crate) const COPY_EVENTS: &str = "COPY selfsame.events
-    (workspace, sequence, at_ms, kind, format, caused_by, evidence, outcome, origin) FROM STDIN BINARY";
-
-/// The contacts, row by row in PostgreSQL's binary format.
-pub(crate) const COPY_CONTACTS: &str = "COPY selfsame.contacts
-    (workspace, id, email, phone, declared, linked_id, created_at_ms, updated_at_ms, deleted_at_ms, event_sequence)
-    FROM STDIN BINARY";
-
-/// The owners, row by row in PostgreSQL's binary format.
-pub(crate) const COPY_IDENTIFIERS: &str = "COPY selfsame.identifiers
-    (workspace, kind, value, contact_id) FROM STDIN BINARY";
-
 /// Statistics, without which the planner takes the tables for empty for a while.
 pub(crate) const ANALYZE: [&str; 3] =
     ["ANALYZE selfsame.contacts", "ANALYZE selfsame.identifiers", "ANALYZE selfsame.events"];
@@ -128,9 +115,6 @@ pub(crate) fn all() -> Vec<(&'static str, String)> {
         ("readers", READERS.to_owned()),
         ("keep the original's table", keep_table("public")),
         ("grant the view", grant_view("public", "reader")),
-        ("copy events", COPY_EVENTS.to_owned()),
-        ("copy contacts", COPY_CONTACTS.to_owned()),
-        ("copy identifiers", COPY_IDENTIFIERS.to_owned()),
     ];
     all.extend(ANALYZE.map(|text| ("analyze", text.to_owned())));
     all
