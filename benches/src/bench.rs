@@ -55,6 +55,10 @@ pub(crate) struct Settings {
     pub(crate) merges: usize,
     /// Observations of a bulk reconciliation.
     pub(crate) bulk_observations: u64,
+    /// Orders of a file that is imported.
+    pub(crate) import_orders: u64,
+    /// How often that is done.
+    pub(crate) imports: usize,
 }
 
 impl Settings {
@@ -76,6 +80,8 @@ impl Settings {
             merge_contacts: 100_000,
             merges: 3,
             bulk_observations: 10_000_000,
+            import_orders: 1_000_000,
+            imports: 3,
         }
     }
 
@@ -92,6 +98,7 @@ impl Settings {
             identity_sizes: vec![1, 10, 100, 1_000, 10_000],
             merge_contacts: 5_000,
             bulk_observations: 1_000_000,
+            import_orders: 100_000,
             ..Self::full(seed)
         }
     }

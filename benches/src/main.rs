@@ -9,6 +9,7 @@ mod generator;
 mod interrupt;
 mod machine;
 mod measure;
+mod orders_file;
 mod outcome;
 mod plot;
 mod postgres;
@@ -20,6 +21,14 @@ mod scenarios;
 mod server;
 mod statistics;
 mod target;
+
+// The generators of the tests: they are small, and the tests' crate is much to build.
+#[expect(unreachable_pub, reason = "there they are public")]
+#[path = "../../tests/support/orders.rs"]
+mod orders;
+#[expect(dead_code, unreachable_pub, reason = "there they are public, and all of it is used")]
+#[path = "../../tests/support/random.rs"]
+mod random;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -81,8 +81,18 @@ impl Cluster {
     /// Makes an empty database; its URL by the Unix socket.
     pub(crate) fn create_database(&self, name: &str) -> anyhow::Result<String> {
         self.execute("postgres", &format!("CREATE DATABASE {name}"))?;
+        Ok(self.url(name))
+    }
+
+    /// Makes a copy of a database that nobody is connected to; its URL.
+    pub(crate) fn copy_database(&self, name: &str, from: &str) -> anyhow::Result<String> {
+        self.execute("postgres", &format!("CREATE DATABASE {name} TEMPLATE {from}"))?;
+        Ok(self.url(name))
+    }
+
+    fn url(&self, database: &str) -> String {
         let folder = self.folder.path().display().to_string().replace('/', "%2F");
-        Ok(format!("postgresql://postgres@{folder}:{PORT}/{name}"))
+        format!("postgresql://postgres@{folder}:{PORT}/{database}")
     }
 
     /// Runs statements.

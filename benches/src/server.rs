@@ -62,15 +62,8 @@ impl Server {
     }
 
     fn command(program: &Path, database: &str, folder: &Path) -> Command {
-        let mut command = Command::new(program);
-        command.args(["serve", "--database-url", database]).current_dir(folder);
-        // What its user has set for another server must not change what is measured.
-        for (name, _) in std::env::vars_os() {
-            let name_text = name.to_string_lossy();
-            if name_text.starts_with("SELFSAME_") || ["HOST", "PORT", "DATABASE_URL"].contains(&&*name_text) {
-                command.env_remove(&name);
-            }
-        }
+        let mut command = command(program, folder);
+        command.args(["serve", "--database-url", database]);
         command
     }
 
@@ -130,6 +123,19 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// The program in a folder, without the settings that its user has made for another server: they must not change what is measured.
+pub(crate) fn command(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("SELFSAME_") || ["HOST", "PORT", "DATABASE_URL"].contains(&&*text) {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// A port of loopback that is free now.

@@ -2,7 +2,9 @@
 
 mod batch;
 pub(crate) mod bulk;
+mod components;
 mod growth;
+mod import;
 mod large_identity;
 mod latency;
 mod limits;
@@ -44,8 +46,10 @@ const LARGE: &str =
 
 const GROWTH: &str = "More contacts than the processor's caches hold: each look is a wait for memory.";
 
+const IMPORT: &str = "On PostgreSQL a batch is decided by one processor and stored by the other, in turn: the next is decided on what this one left.";
+
 /// All of them, in the order of the document.
-pub(crate) const SCENARIOS: [Scenario; 16] = [
+pub(crate) const SCENARIOS: [Scenario; 17] = [
     Scenario { name: "append", title: "The disk: bare append", if_not_met: "", run: limits::append },
     Scenario { name: "hot", title: "Known customers, hot", if_not_met: HTTP, run: single::hot },
     Scenario { name: "keyed", title: "Known customers, hot, with a key", if_not_met: "", run: single::keyed },
@@ -85,6 +89,7 @@ pub(crate) const SCENARIOS: [Scenario; 16] = [
     },
     Scenario { name: "merge", title: "Merging two large identities", if_not_met: MERGES, run: merge::merge },
     Scenario { name: "bulk", title: "Bulk reconciliation in memory", if_not_met: GROWTH, run: bulk::bulk },
+    Scenario { name: "import", title: "Importing a file", if_not_met: IMPORT, run: import::import },
     Scenario { name: "rival", title: "Rivals", if_not_met: "", run: rival::rivals },
     Scenario { name: "profile", title: "Where the time goes", if_not_met: "", run: profile::profile },
 ];
