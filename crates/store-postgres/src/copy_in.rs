@@ -44,13 +44,12 @@ pub(crate) async fn copy_in(
         ]
     })
     .await?;
-    rows.copy(client, COPY_IDENTIFIERS, &IDENTIFIERS, &changes.owners, |(identifier, owner)| {
-        vec![
-            Box::new(workspace.0),
-            Box::new(identifier.kind().name().to_owned()),
-            Box::new(identifier.value().to_owned()),
-            Box::new(owner.0),
-        ]
+    // In the order of their index, whose neighbours are then taken one after the other.
+    let mut owners: Vec<_> =
+        changes.owners.iter().map(|(owned, owner)| (owned.kind().name(), owned.value(), owner)).collect();
+    owners.sort_unstable();
+    rows.copy(client, COPY_IDENTIFIERS, &IDENTIFIERS, owners, |(kind, value, owner)| {
+        vec![Box::new(workspace.0), Box::new(kind.to_owned()), Box::new(value.to_owned()), Box::new(owner.0)]
     })
     .await
 }
