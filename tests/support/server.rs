@@ -92,6 +92,7 @@ impl TestServer {
             measurements: options.measurements,
             webhooks: options.webhooks.unwrap_or_default(),
             shopify_secrets: options.shopify_secrets,
+            pages: None,
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");

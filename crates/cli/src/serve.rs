@@ -283,6 +283,7 @@ fn api_settings(
         measurements: measurements.clone(),
         shopify_secrets: shopify_secrets.clone(),
         webhooks: settings.webhooks.settings(),
+        pages: None,
     }
 }
 
