@@ -125,6 +125,7 @@ impl World {
             key: Some(&key),
             workspace: attack.workspace.as_deref(),
             body: attack.body.as_deref(),
+            header: None,
         };
         let reply = self.client.ask(ask).await;
         self.plain(&reply)

@@ -25,6 +25,7 @@ mod clients_retries;
 mod commands;
 mod concurrency;
 mod connections;
+mod console_find;
 mod consumer;
 mod correcting;
 mod cors;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each part, and the parts of ours that it may import. What isn't listed is forbidden.
-const ARROWS: [(&str, &[&str]); 9] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("rules", &[]),
     ("store", &["rules"]),
     ("store-sqlite", &["rules", "store"]),
@@ -12,7 +12,8 @@ const ARROWS: [(&str, &[&str]); 9] = [
     ("service", &["rules", "store"]),
     ("bulk", &["rules", "service", "store"]),
     ("api", &["bulk", "rules", "service", "store"]),
-    ("cli", &["api", "bulk", "rules", "service", "store", "store-postgres", "store-sqlite"]),
+    ("console", &["bulk", "rules", "service", "store"]),
+    ("cli", &["api", "bulk", "console", "rules", "service", "store", "store-postgres", "store-sqlite"]),
     ("client", &[]),
 ];
 

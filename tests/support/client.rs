@@ -30,6 +30,8 @@ pub struct Ask<'request> {
     pub once: Option<&'request str>,
     /// JSON; lines of it where the path is that of a batch, and a file where it is that of an import.
     pub body: Option<&'request str>,
+    /// A field of the head besides those.
+    pub header: Option<(&'request str, &'request str)>,
 }
 
 impl<'request> Ask<'request> {
@@ -52,6 +54,10 @@ impl<'request> Ask<'request> {
 
     pub fn body(self, body: &'request str) -> Self {
         Self { body: Some(body), ..self }
+    }
+
+    pub fn header(self, name: &'request str, value: &'request str) -> Self {
+        Self { header: Some((name, value)), ..self }
     }
 }
 
@@ -131,6 +137,9 @@ impl Client {
         }
         if let Some(once) = ask.once {
             request = request.header("idempotency-key", once);
+        }
+        if let Some((name, value)) = ask.header {
+            request = request.header(name, value);
         }
         if ask.body.is_some() {
             let content_type = match ask.path {

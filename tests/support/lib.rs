@@ -9,6 +9,7 @@ pub mod administration;
 pub mod adoption_model;
 pub mod attack;
 pub mod backend;
+pub mod browser;
 pub mod busy;
 pub mod captured;
 pub mod client;

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use selfsame_api::{
-    Admission, ApiSettings, Edge, Measurements, PeerAddress, ResponseSpelling, ServerSettings,
+    Admission, ApiSettings, Edge, Measurements, Pages, PeerAddress, ResponseSpelling, ServerSettings,
     ShopifySecrets, TcpAcceptor, router, webhooks,
 };
+use selfsame_console::{Console, ConsoleSettings, console as console_of};
 use selfsame_rules::Actor;
 use selfsame_service::{Clock, Engine, EngineSettings, Installation, SystemClock, WebhookSettings};
 use selfsame_store::{Migrations, Store};
@@ -83,6 +84,8 @@ impl TestServer {
         let installation = Installation::start(store, options.clock, options.engine).await;
         let installation = installation.expect("the store tells its workspaces and keys");
         let engine = installation.default_engine().clone();
+        let console = ConsoleSettings { admission: options.admission, body_timeout: options.receive_timeout };
+        let Console { router: pages, templates, home } = console_of(installation.clone(), console);
         let settings = ApiSettings {
             response_spelling: options.response_spelling,
             body_timeout: options.receive_timeout,
@@ -92,6 +95,7 @@ impl TestServer {
             measurements: options.measurements,
             webhooks: options.webhooks.unwrap_or_default(),
             shopify_secrets: options.shopify_secrets,
+            pages: Some(Pages { router: pages, templates, home }),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("loopback has a free port");
         let address = listener.local_addr().expect("a bound socket has an address");

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 
 /// A program that tests start, and the Debian package that has it.
-const PROGRAMS: [(&str, &str); 10] = [
+const PROGRAMS: [(&str, &str); 12] = [
     // The greeting's curl is pasted into a shell.
     ("curl", "curl"),
     // Records the system calls from which a disk after a power cut is rebuilt.
@@ -22,6 +22,9 @@ const PROGRAMS: [(&str, &str); 10] = [
     ("npm", "npm"),
     // Fetches schemathesis, which asks a server all that its description allows, Segment's client for Python, and what makes one.
     ("pip3", "python3-pip"),
+    // Open the console as people do.
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
 ];
 
 /// Keeps Debian's packages from starting a server of their own while they are installed: the tests start theirs.

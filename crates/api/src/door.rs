@@ -11,7 +11,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use data_encoding::BASE64;
 use selfsame_rules::{Actor, Scope};
-use selfsame_service::{Engine, KnownKey, RateLeft, Reach, Snapshot, TooMuch, UnderWay, Workspace};
+use selfsame_service::{
+    Admission, Engine, KnownKey, Presented, RateLeft, Reach, Snapshot, TooMuch, UnderWay, Workspace,
+};
 use selfsame_store::WorkspaceKey;
 
 use crate::foreign_pages::refuse_foreign_pages;
@@ -27,19 +29,6 @@ const COMMAND: HeaderName = HeaderName::from_static("selfsame-command");
 
 /// No command of ours is longer.
 const COMMAND_BYTES_MAX: usize = 32;
-
-/// Whose requests are let in without a key. One that is presented is always looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Admission {
-    /// Nobody's.
-    Keys,
-    /// Everybody's, until a key was made.
-    KeysOnceMade,
-    /// Everybody's.
-    Everybody,
-    /// Everybody's: whoever can use the socket can use the database. Each names the command that it is.
-    Commands,
-}
 
 /// What a handler asks its caller to have.
 pub(crate) trait Needs: Send {
@@ -103,34 +92,15 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
-        let came = Instant::now();
-        let mut snapshot = state.installation.current().await?;
         let admission = state.settings.admission;
         let presented = presented(&parts.headers);
-        let mut found = presented.find_in(&snapshot);
-        if names_the_unknown(&presented, found.as_deref(), &parts.headers, &snapshot, admission) {
-            snapshot = state.installation.since(came).await?;
-            found = presented.find_in(&snapshot);
+        let name = parts.headers.get(WORKSPACE).map(|name| name.to_str().unwrap_or_default());
+        let known = state.installation.recognise(admission, &presented, name, N::BRINGS_ANY_KEY).await;
+        let known = known.map_err(|unwelcome| state.strangers.refuse_unwelcome(unwelcome))?;
+        if known.key.is_none() {
+            refuse_strange_pages::<N>(parts, state)?;
         }
-        let key = match presented {
-            // Where a key was made, an unknown one is a mistake, and what it brings is to go nowhere else.
-            Presented::Key(_)
-                if N::BRINGS_ANY_KEY && !snapshot.a_key_was_made() && lets_in(admission, &snapshot) =>
-            {
-                refuse_strange_pages::<N>(parts, state)?;
-                None
-            }
-            Presented::Key(_) => {
-                let usable = found.filter(|key| key.facts.is_usable(state.installation.now()));
-                Some(usable.ok_or_else(|| state.strangers.unknown_key())?)
-            }
-            Presented::Unreadable => return Err(state.strangers.unknown_key()),
-            Presented::Nothing if lets_in(admission, &snapshot) => {
-                refuse_strange_pages::<N>(parts, state)?;
-                None
-            }
-            Presented::Nothing => return Err(state.strangers.no_key()),
-        };
+        let key = known.key.clone();
         let (under_way, left) = match &key {
             None => (UnderWay::default(), None),
             Some(key) => key
@@ -143,16 +113,18 @@ impl<N: Needs> FromRequestParts<Arc<ApiState>> for Caller<N> {
             headers: left.map_or_else(Box::default, |left| rate_headers::of(left).into()),
             ..problem
         };
-        if let (Some(key), Some(scope)) = (&key, N::SCOPE)
-            && !key.facts.scopes.allow(scope)
-        {
-            return Err(refused(Problem::wrong_scope(scope)));
+        let unwelcome = |unwelcome| refused(state.strangers.refuse_unwelcome(unwelcome));
+        if let Some(scope) = N::SCOPE {
+            known.needs(scope).map_err(unwelcome)?;
         }
-        let workspace = chosen(&parts.headers, &snapshot, key.as_deref()).map_err(refused)?;
+        if parts.headers.get_all(WORKSPACE).iter().nth(1).is_some() {
+            return Err(refused(Problem::several_workspaces()));
+        }
+        let workspace = known.workspace(name).map_err(unwelcome)?;
         let command = (admission == Admission::Commands).then(|| command(&parts.headers)).flatten();
         let is_named = parts.headers.contains_key(WORKSPACE);
         Ok(Self {
-            snapshot,
+            snapshot: known.snapshot,
             workspace,
             is_named,
             key,
@@ -254,7 +226,7 @@ impl<N> Caller<N> {
         let now = state.installation.current().await?;
         let key = match &self.key {
             Some(key) => now.is_usable(key, state.installation.now()),
-            None => lets_in(state.settings.admission, &now),
+            None => state.settings.admission.lets_in(&now),
         };
         if !key {
             return Err(state.strangers.unknown_key());
@@ -279,24 +251,6 @@ impl<N> Caller<N> {
     }
 }
 
-/// What a request presents.
-enum Presented {
-    Nothing,
-    Key(String),
-    /// Something that is no key.
-    Unreadable,
-}
-
-impl Presented {
-    /// The key that it is, whether it is still good for anything or not.
-    fn find_in(&self, snapshot: &Snapshot) -> Option<Arc<KnownKey>> {
-        match self {
-            Self::Key(text) => snapshot.key(text).cloned(),
-            Self::Nothing | Self::Unreadable => None,
-        }
-    }
-}
-
 /// The key in a request's `Authorization`: a bearer's, or the user of Basic, whose password says nothing.
 fn presented(headers: &HeaderMap) -> Presented {
     let mut values = headers.get_all(AUTHORIZATION).iter();
@@ -317,26 +271,6 @@ fn presented(headers: &HeaderMap) -> Presented {
     }
 }
 
-/// Whether a request names a key, or a workspace that it may know of, that isn't known: it may be new.
-fn names_the_unknown(
-    presented: &Presented,
-    found: Option<&KnownKey>,
-    headers: &HeaderMap,
-    snapshot: &Snapshot,
-    admission: Admission,
-) -> bool {
-    let may_know_all = match presented {
-        Presented::Key(_) => match found {
-            None => return true,
-            Some(key) => key.facts.every_workspace,
-        },
-        Presented::Nothing => lets_in(admission, snapshot),
-        Presented::Unreadable => false,
-    };
-    let named = || headers.get(WORKSPACE).and_then(|name| name.to_str().ok());
-    may_know_all && named().is_some_and(|name| snapshot.workspace_named(name).is_none())
-}
-
 /// Refuses web pages of other machines, where nobody is asked for a key because nobody but this machine's users can come.
 fn refuse_strange_pages<N: Needs>(parts: &Parts, state: &ApiState) -> Result<(), Problem> {
     if state.settings.admission != Admission::KeysOnceMade {
@@ -344,36 +278,6 @@ fn refuse_strange_pages<N: Needs>(parts: &Parts, state: &ApiState) -> Result<(),
     }
     let reads = N::SCOPE != Some(Scope::Identify);
     refuse_foreign_pages(parts, state.settings.cors.as_ref(), reads)
-}
-
-fn lets_in(admission: Admission, snapshot: &Snapshot) -> bool {
-    match admission {
-        Admission::Keys => false,
-        Admission::KeysOnceMade => !snapshot.a_key_was_made(),
-        Admission::Everybody | Admission::Commands => true,
-    }
-}
-
-/// The workspace that the key opens, or that the header names for one that opens all.
-fn chosen(headers: &HeaderMap, snapshot: &Snapshot, key: Option<&KnownKey>) -> Result<WorkspaceKey, Problem> {
-    let mut values = headers.get_all(WORKSPACE).iter();
-    let named = values.next().map(|value| value.to_str().unwrap_or_default());
-    if values.next().is_some() {
-        return Err(Problem::several_workspaces());
-    }
-    let own = key.filter(|key| !key.facts.every_workspace).map(|key| key.workspace);
-    match (own, named) {
-        (Some(own), None) => Ok(own),
-        // Whether there is another of that name is nobody's business who can't open it.
-        (Some(own), Some(name)) => {
-            let same = snapshot.workspace(own).is_some_and(|workspace| workspace.name.as_str() == name);
-            if same { Ok(own) } else { Err(Problem::other_workspace()) }
-        }
-        (None, None) => Ok(WorkspaceKey::DEFAULT),
-        (None, Some(name)) => {
-            snapshot.workspace_named(name).map(|found| found.key).ok_or_else(Problem::no_workspace)
-        }
-    }
 }
 
 /// The command that a request says it is.

@@ -28,13 +28,14 @@ use crate::cors::{Cors, CrossOrigin};
 use crate::edge::Edge;
 use crate::framing;
 use crate::metrics::{Measured, RequestMetrics};
+use crate::pages::Shown;
 use crate::problem::Problem;
 use crate::request_id::RequestId;
 use crate::router::Api;
 use crate::trace;
 use crate::turn::Turn;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// On every answer. Answers hold personal data, so nothing on the way may keep them.
 static SECURITY_HEADERS: [(HeaderName, HeaderValue); 3] = [
@@ -174,18 +175,22 @@ pub(crate) fn finish(mut response: Response, asked: &Asked, span: &Span) -> (Res
         problem.log(request_id);
         write_out(problem, request_id, &mut response);
     }
+    let shown = response.extensions_mut().remove::<Shown>().map(|Shown(problem)| problem);
+    if let Some(problem) = &shown {
+        problem.log(request_id);
+    }
     let (method, status) = (&asked.method, response.status().as_u16());
     let client = asked.client.map(tracing::field::display);
     tracing::debug!(request.id = %request_id, %method, status, client, "answered");
     let headers = response.headers_mut();
     headers.reserve(SECURITY_HEADERS.len() + 2);
     for (name, value) in &SECURITY_HEADERS {
-        headers.insert(name, value.clone());
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     // A page of ours tells what it is made of.
     headers.entry(CONTENT_SECURITY_POLICY).or_insert_with(|| NO_CONTENT.clone());
     headers.insert(REQUEST_ID, request_id.header_value());
-    let code = problem.map(|problem| problem.code);
+    let code = problem.or(shown).map(|problem| problem.code);
     trace::end(span, request_id, response.status(), code);
     (response, code)
 }

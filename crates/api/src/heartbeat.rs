@@ -4,9 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::pages;
 use crate::router::ApiState;
 
 #[derive(Serialize, ToSchema)]
@@ -24,7 +27,10 @@ pub(crate) struct Heartbeat {
 
 /// The heartbeat of the service that this one replaces.
 #[utoipa::path(get, path = "/", tag = "operations", security(()), responses((status = 200, description = "It runs", body = Heartbeat)))]
-pub(crate) async fn find_heartbeat(State(state): State<Arc<ApiState>>) -> Json<Heartbeat> {
+pub(crate) async fn find_heartbeat(State(state): State<Arc<ApiState>>, headers: HeaderMap) -> Response {
+    if let Some(home) = pages::home(&state, &headers) {
+        return home;
+    }
     let seconds = state.started.elapsed().as_secs();
     Json(Heartbeat {
         service_name: "selfsame",
@@ -34,4 +40,5 @@ pub(crate) async fn find_heartbeat(State(state): State<Arc<ApiState>>) -> Json<H
         current_time: format!("{:.3}", jiff::Timestamp::now()),
         status: "Ok",
     })
+    .into_response()
 }

@@ -24,11 +24,11 @@ use crate::body_reader::{BodyReader, interrupted};
 use crate::change::refuse_key;
 use crate::door::{Caller, Identifies};
 use crate::import_lines::{columns_line, rejected_line, standing_line, summary_line};
-use crate::international::international;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::{Query, invalid};
 use crate::request_id::RequestId;
 use crate::router::ApiState;
+use selfsame_service::international;
 
 /// The name that events get as their cause.
 const ACTOR: &str = "POST /v1/import";

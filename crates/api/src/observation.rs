@@ -8,8 +8,8 @@ use serde::Deserialize;
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
-use crate::international::international;
 use crate::problem::Problem;
+use selfsame_service::international;
 
 /// The most bytes that the text of an observation may have.
 pub(crate) const LENGTH_BYTES_MAX: usize = 64 * 1024;

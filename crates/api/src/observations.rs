@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use selfsame_rules::{
     Actor, Answer, Event, IdentifierKind, Observation, Origin, Outcome, Policy, SeenIdentifier, Sequence,
 };
-use selfsame_service::{AskError, Order, Ordered, Person, Whom};
+use selfsame_service::{AskError, Order, Ordered, Person, Whom, international};
 use selfsame_store::StoreError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -20,7 +20,6 @@ use crate::change::Change;
 use crate::door::{Caller, Identifies};
 use crate::event_body::RuleBody;
 use crate::identity_body::{CONTACTS, IdentityBody};
-use crate::international::international;
 use crate::observation::LENGTH_BYTES_MAX;
 use crate::page::Page;
 use crate::problem::{Problem, ProblemBody};

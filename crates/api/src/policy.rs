@@ -7,14 +7,13 @@ use axum::extract::{Request, State};
 use axum::http::Uri;
 use axum::response::Response;
 use selfsame_rules::{ContactId, Outcome, Refolding, Rule, Sequence};
-use selfsame_service::{Order, Ordered};
+use selfsame_service::{Order, Ordered, international};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::change::Change;
 use crate::door::{Administers, Caller, Reads};
 use crate::event_body::{EventBody, RuleBody, ids};
-use crate::international::international;
 use crate::policy_body::PolicyBody;
 use crate::problem::{Problem, ProblemBody};
 use crate::query::Query;

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa::openapi::schema::{Array, ArrayBuilder, ObjectBuilder, Type};
 
-use crate::international::is_region;
 use crate::problem::Problem;
+use selfsame_service::is_region;
 
 /// What links in a workspace and what doesn't. What is left out is as in the default policy, under which everything links.
 #[derive(Clone, Default, Deserialize, Serialize, ToSchema)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post};
 use selfsame_rules::Actor;
-use selfsame_service::{Installation, WebhookSettings, Webhooks};
+use selfsame_service::{Admission, Installation, WebhookSettings, Webhooks};
 use tokio::sync::{Semaphore, watch};
 
 use crate::batch::create_observations_batch;
@@ -14,7 +14,6 @@ use crate::contact_body::ResponseSpelling;
 use crate::corrections::{delete_contact, erase_identity, merge_identities, split_identity, undo_event};
 use crate::cors::Cors;
 use crate::docs::{find_docs, find_docs_file};
-use crate::door::Admission;
 use crate::events::list_events;
 use crate::export::{EXPORTS_AT_ONCE_MAX, find_export};
 use crate::health::{find_health, find_readiness};
@@ -28,6 +27,7 @@ use crate::measurements::{Measurements, find_metrics};
 use crate::metrics::RequestMetrics;
 use crate::observations::create_observation;
 use crate::openapi::find_openapi;
+use crate::pages::{Pages, beside};
 use crate::policy::{find_policy, preview_policy, set_policy};
 use crate::problem::Problem;
 use crate::record::find_record;
@@ -66,6 +66,8 @@ pub struct ApiSettings {
     pub webhooks: WebhookSettings,
     /// With what Shopify signs its webhooks; none are taken without.
     pub shopify_secrets: ShopifySecrets,
+    /// Pages for people; none where only programs come.
+    pub pages: Option<Pages>,
 }
 
 /// The whole HTTP interface of an installation, for [`serve`](crate::serve), which finishes and measures its answers.
@@ -146,9 +148,12 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         .route("/docs", get(find_docs))
         .route("/docs/", get(find_docs))
         .route("/docs/{file}", get(find_docs_file));
-    let metrics = Arc::new(RequestMetrics::new(&routes.templates));
+    let pages = settings.pages.clone();
+    let paged = pages.iter().flat_map(|pages| pages.templates).copied();
+    let templates: Vec<&'static str> = routes.templates.iter().copied().chain(paged).collect();
+    let metrics = Arc::new(RequestMetrics::new(&templates));
     let ending = Arc::new(watch::Sender::new(false));
-    let state = ApiState {
+    let state = Arc::new(ApiState {
         webhooks: webhooks(&installation, tried),
         installation,
         settings,
@@ -157,12 +162,16 @@ pub fn router(installation: Installation, settings: ApiSettings) -> Api {
         metrics: Arc::clone(&metrics),
         ending: Arc::clone(&ending),
         exports: Arc::new(Semaphore::new(EXPORTS_AT_ONCE_MAX)),
-    };
+    });
     let router = routes
         .router
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .with_state(Arc::new(state));
+        .with_state(Arc::clone(&state));
+    let router = match pages {
+        Some(pages) => router.merge(beside(pages, &state)),
+        None => router,
+    };
     Api { router, metrics, ending }
 }
 

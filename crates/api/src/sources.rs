@@ -9,14 +9,13 @@ use axum::Json;
 use axum::response::{IntoResponse, Response};
 use metrics::Counter;
 use selfsame_rules::{Actor, IdentifierKind, Observation, Origin, Policy, SeenIdentifier, Timestamp};
-use selfsame_service::Together;
+use selfsame_service::{Together, international};
 use selfsame_store::Once;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::door::Caller;
-use crate::international::international;
 use crate::problem::Problem;
 
 /// The longest name of a place that is kept with an event.

@@ -101,6 +101,7 @@ impl Writer {
             measurements: Measurements::none(),
             webhooks,
             shopify_secrets: ShopifySecrets::default(),
+            pages: None,
         };
         let api = router(installation.clone(), settings);
         Ok(Self::Here(Box::new(Here { installation, api })))

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use selfsame_api::{
-    Admission, ApiSettings, Cors, Edge, Measurements, ResponseSpelling, ServerSettings, ShopifySecrets,
-    TcpAcceptor, router,
+    Admission, ApiSettings, Cors, Edge, Measurements, Pages, ResponseSpelling, ServerSettings,
+    ShopifySecrets, TcpAcceptor, router,
 };
+use selfsame_console::{ConsoleSettings, console};
 use selfsame_rules::Actor;
 use selfsame_service::{
     ADMIN_KEY_CHARACTERS_MIN, AdminKey, EngineSettings, Installation, SystemClock, WebhookSettings,
@@ -81,8 +82,13 @@ pub(crate) async fn run(arguments: ServeArguments) -> anyhow::Result<Outcome> {
     let scheme = if edge.tls.is_some() { "https" } else { "http" };
     let server = server_settings(&settings, edge);
     warn_of_missing_workspaces(&installation, &shopify_secrets).await?;
+    let console = console(
+        installation.clone(),
+        ConsoleSettings { admission, body_timeout: receive_timeout(&settings) },
+    );
     let public = ApiSettings {
         admission,
+        pages: Some(Pages { router: console.router, templates: console.templates, home: console.home }),
         response_spelling: spelling(&settings),
         ..api_settings(&settings, &measurements, &shopify_secrets)
     };
@@ -283,6 +289,7 @@ fn api_settings(
         measurements: measurements.clone(),
         shopify_secrets: shopify_secrets.clone(),
         webhooks: settings.webhooks.settings(),
+        pages: None,
     }
 }
 

@@ -27,6 +27,15 @@ pub struct Person {
     pub register: Register,
 }
 
+/// A person and all that is recorded of them, read at one moment: whatever is asked about them needs no other read.
+#[derive(Clone, Debug)]
+pub struct Story {
+    /// The contacts of everybody who was ever one with them, and what those own.
+    pub register: Register,
+    /// The events of these, in the order of the log; of a refold, all.
+    log: Vec<Event>,
+}
+
 /// Why a question has no answer.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum AskError {
@@ -131,22 +140,18 @@ impl Engine {
     ///
     /// [`AskError`] if there is no such contact, or the store can't be read.
     pub async fn history(&self, contact: ContactId) -> Result<Vec<Event>, AskError> {
-        let Recalled { register, events, .. } = self.recall(Recall::History(vec![contact])).await?;
+        Ok(self.story(contact).await?.into_events())
+    }
+
+    /// The person that a contact belongs to, with their past.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError`] if there is no such contact, or the store can't be read.
+    pub async fn story(&self, contact: ContactId) -> Result<Story, AskError> {
+        let Recalled { register, events: log, .. } = self.recall(Recall::History(vec![contact])).await?;
         register.contact(contact).ok_or(AskError::NoContact(contact))?;
-        let theirs = |event: &Event| {
-            !event.governs() || event.contacts().iter().any(|contact| register.contact(*contact).is_some())
-        };
-        let mut events: Vec<Event> = events.into_iter().filter(theirs).collect();
-        for event in events.iter_mut().filter(|event| matches!(event.outcome, Outcome::Refolded { .. })) {
-            *event = within(event, &register).into_owned();
-            if let Outcome::Refolded { respelt, correction, .. } = &mut event.outcome {
-                let is_there = |contact: &ContactId| register.contact(*contact).is_some();
-                // What has no row may be somebody else's.
-                respelt.retain(|one| one.contact.as_ref().is_some_and(is_there));
-                correction.primaries.retain(is_there);
-            }
-        }
-        Ok(events)
+        Ok(Story { register, log })
     }
 
     /// What makes two contacts the same person; `None` if they are none.
@@ -202,6 +207,45 @@ impl Engine {
 
     async fn recall(&self, recall: Recall) -> Result<Recalled, StoreError> {
         self.store().recall(self.workspace(), recall).await
+    }
+}
+
+impl Story {
+    /// The tables as they were.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::Store`] if no log could have made what was read.
+    pub fn at(&self, moment: Moment) -> Result<Register, AskError> {
+        Ok(as_of(&self.register, &self.log, moment)?)
+    }
+
+    /// What makes two contacts the same person; `None` if they are none.
+    ///
+    /// # Errors
+    ///
+    /// [`AskError::Store`] if no log could have made what was read.
+    pub fn why(&self, one: ContactId, other: ContactId) -> Result<Option<Vec<Link>>, AskError> {
+        Ok(why(&self.register, &self.log, one, other)?)
+    }
+
+    /// The events, in the order of the log; of a refold, the values of nobody else.
+    pub fn into_events(self) -> Vec<Event> {
+        let Self { register, log } = self;
+        let theirs = |event: &Event| {
+            !event.governs() || event.contacts().iter().any(|contact| register.contact(*contact).is_some())
+        };
+        let mut events: Vec<Event> = log.into_iter().filter(theirs).collect();
+        for event in events.iter_mut().filter(|event| matches!(event.outcome, Outcome::Refolded { .. })) {
+            *event = within(event, &register).into_owned();
+            if let Outcome::Refolded { respelt, correction, .. } = &mut event.outcome {
+                let is_there = |contact: &ContactId| register.contact(*contact).is_some();
+                // What has no row may be somebody else's.
+                respelt.retain(|one| one.contact.as_ref().is_some_and(is_there));
+                correction.primaries.retain(is_there);
+            }
+        }
+        events
     }
 }
 

@@ -60,6 +60,7 @@ pub(super) async fn api(admission: Admission) -> (Api, Arc<GatedStore>, TempDir)
         measurements: Measurements::none(),
         webhooks: WebhookSettings::default(),
         shopify_secrets: SHOPIFY_SECRET.parse::<ShopifySecrets>().expect("it is long enough"),
+        pages: None,
     };
     if admission == Admission::Keys {
         let made = installation.ensure_admin_key(KEY, &Actor::named("fuzz")).await;

@@ -3,14 +3,14 @@
 use phonenumber::{Mode, country};
 
 /// The E.164 form of a number's digits that were dialled in a region (two capital letters); nothing where they make no number.
-pub(crate) fn international(region: &str, digits: &str) -> Option<String> {
+pub fn international(region: &str, digits: &str) -> Option<String> {
     let region: country::Id = region.parse().ok()?;
     let number = phonenumber::parse(Some(region), digits).ok()?;
     Some(number.format().mode(Mode::E164).to_string())
 }
 
 /// Whether it is a region whose numbers are known.
-pub(crate) fn is_region(region: &str) -> bool {
+pub fn is_region(region: &str) -> bool {
     region.parse::<country::Id>().is_ok()
 }
 
