@@ -6,6 +6,7 @@ use support::client::{Ask, Reply};
 use support::databases::Databases;
 use support::orders::Orders;
 use support::random::Random;
+use support::server::{ServerOptions, TestServer};
 use support::shop::{ADMIN, Shop};
 use support::size::{Size, proved};
 
@@ -188,6 +189,67 @@ async fn a_file_that_comes_again_goes_on_where_it_was() {
         assert_eq!(log(&mut shop).await.len(), events);
         shop.server.drain().await;
     }
+}
+
+/// What users saw: a file with dates that can't be read was imported as of now, and its own times were lost for good.
+#[tokio::test]
+async fn an_empty_workspace_is_not_begun_as_of_now_because_times_cannot_be_read() {
+    for databases in [Databases::Sqlite, Databases::postgres()] {
+        let database = databases.empty().await;
+        let server = TestServer::start(database.open().await, ServerOptions::default()).await;
+        let mut client = server.client().await;
+        for (column, value, want) in [
+            ("Bestellt am", "01/02/2024", "`dateOrder=day-first`"),
+            ("Datum", "31 Dez 2024", "`map=email=Header,observedAt=Header`"),
+            ("Created", "1/2/18", "`times=false`"),
+        ] {
+            let file = format!("email,{column}\nada@hill.example,{value}\n");
+            for query in ["", "?dryRun=true"] {
+                let path = format!("/v1/import{query}");
+                let reply = client.ask(Ask::new("POST", &path).body(&file)).await;
+                assert_eq!(code(&reply), "invalid_file", "{}", reply.text());
+                let text = reply.text();
+                assert!(text.contains(want) && text.contains("Nothing was stored."), "{text}");
+                assert!(!text.contains("`--"), "a request has no flags: {text}");
+            }
+        }
+        let events = client.ask(Ask::new("GET", "/v1/events")).await.json();
+        assert_eq!(events["events"], json!([]), "nothing is stored");
+        let file = "email,Datum\nada@hill.example,01/02/2024\n";
+        let both =
+            client.ask(Ask::new("POST", "/v1/import?times=false&dateOrder=day-first").body(file)).await;
+        assert_eq!(code(&both), "invalid_query", "{}", both.text());
+        let done = client.ask(Ask::new("POST", "/v1/import?times=false").body(file)).await;
+        assert_eq!(summary(&done)["contacts"], 1);
+        // Beside customers the times decide nothing, and are only told.
+        let file = "email,Datum\nbob@hill.example,01/02/2024\n";
+        let done = client.ask(Ask::new("POST", "/v1/import").body(file)).await;
+        assert_eq!(summary(&done)["contacts"], 1);
+        assert_eq!(told(&done, "columns")[0]["unreadTimes"][0]["header"], "Datum");
+        server.drain().await;
+    }
+}
+
+/// A file that was put in the order of its times, and has grown by an older row, is told why it can't go on.
+#[tokio::test]
+async fn a_file_in_the_order_of_its_times_that_grew_by_an_older_row_is_told_why_it_is_refused() {
+    let database = Databases::Sqlite.empty().await;
+    let server = TestServer::start(database.open().await, ServerOptions::default()).await;
+    let mut client = server.client().await;
+    let mut file = "email,ordered at\n".to_owned();
+    for number in 0..150 {
+        file.push_str(&format!("a{number}@hill.example,2021-03-01T00:00:{:02}Z\n", number % 60));
+    }
+    let done = client.ask(Ask::new("POST", "/v1/import").body(&file)).await;
+    assert_eq!(summary(&done)["contacts"], 150);
+    file.push_str("older@hill.example,2020-01-01T00:00:00Z\n");
+    let refused = client.ask(Ask::new("POST", "/v1/import").body(&file)).await;
+    assert_eq!(code(&refused), "file_changed", "{}", refused.text());
+    let text = refused.text();
+    assert!(text.contains("in the order of their own times") && text.contains("`again=true`"), "{text}");
+    let again = client.ask(Ask::new("POST", "/v1/import?again=true").body(&file)).await;
+    assert_eq!(summary(&again)["contacts"], 1);
+    server.drain().await;
 }
 
 #[tokio::test]

@@ -142,11 +142,17 @@ fn standard_input_is_a_file_and_mended_rows_are_imported_by_themselves() {
 fn what_cannot_be_imported_is_said_in_a_sentence() {
     let home = Home::sqlite();
     std::fs::write(home.path().join("names.csv"), "Name,City\nAda,Rome\n").unwrap();
+    std::fs::write(home.path().join("dates.csv"), "email,Datum\nada@hill.example,01/02/2024\n").unwrap();
     for (arguments, code, want) in [
         (vec!["import", "nothing.csv"], 2, "`nothing.csv` can't be read"),
         (vec!["import", "."], 2, "is a folder"),
         (vec!["import", "names.csv"], 1, "--map"),
         (vec!["import", "names.csv", "--map", "email=Mail"], 1, "Mail"),
+        (vec!["import", "dates.csv"], 1, "`--date-order day-first`"),
+        (vec!["import", "dates.csv", "--dry-run"], 1, "`--no-times`"),
+        (vec!["import", "names.csv", "--date-order", "up"], 1, "`--date-order` must be"),
+        // A file that can be opened and not be read.
+        (vec!["import", "/proc/self/mem"], 2, "Input/output error"),
         (vec!["import", "names.csv", "names.csv", "--rejects", "r.csv"], 2, "one file at a time"),
         (vec!["import"], 2, "FILE"),
     ] {

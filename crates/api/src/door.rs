@@ -190,6 +190,11 @@ impl<N> Caller<N> {
         key.or(self.command.as_ref()).unwrap_or(route).clone()
     }
 
+    /// Whether a command of ours asks, not a request from elsewhere.
+    pub(crate) fn is_command(&self) -> bool {
+        self.command.is_some()
+    }
+
     /// Which workspaces and keys the caller may know of.
     pub(crate) fn reach(&self) -> Reach {
         match &self.key {

@@ -12,7 +12,10 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use selfsame_bulk::{ColumnMap, DateOrder, Format, Import as File, ImportStopped, OpenError, Opened, Told};
+use selfsame_bulk::{
+    ColumnMap, DateOrder, Format, Import as File, ImportStopped, OpenError, Opened, SOURCE_CHARACTERS_MAX,
+    Told,
+};
 use selfsame_rules::{Actor, Policy};
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
@@ -46,9 +49,6 @@ const FILE_TYPES: [&str; 6] = [
 /// How many lines wait for the client.
 const LINES_WAITING: usize = 4;
 
-/// The longest name of a source.
-const SOURCE_CHARACTERS_MAX: usize = 200;
-
 /// Import a file of customers: CSV, TSV or lines of JSON in, lines of JSON out.
 ///
 /// The body is the file as it is, also as gzip or zstd. The answer tells what its columns mean, each row that can't be used, each
@@ -59,6 +59,7 @@ const SOURCE_CHARACTERS_MAX: usize = 200;
         ("format" = Option<String>, Query, description = "`csv`, `tsv` or `jsonl`; known by the file if it isn't said"),
         ("header" = Option<bool>, Query, description = "`false`: the first row is no header, and columns are named by their numbers"),
         ("dateOrder" = Option<String>, Query, description = "`day-first` or `month-first`, for dates as 1/2/2026"),
+        ("times" = Option<bool>, Query, description = "`false`: no column is taken for the time at which rows were seen"),
         ("source" = Option<String>, Query, description = "Where the rows were seen, for those that don't say it"),
         ("name" = Option<String>, Query, description = "The name of the file, which may tell its format"),
         ("again" = Option<bool>, Query, description = "Decide rows once more that were imported before"),
@@ -77,7 +78,9 @@ pub(crate) async fn create_import(
     let request_id = RequestId::new();
     // Under way until its last line is sent.
     let caller = Arc::new(caller);
-    let mut response = caller.answer(answer(Arc::clone(&caller), state, request, request_id).await);
+    let answered = answer(Arc::clone(&caller), state, request, request_id).await;
+    let answered = answered.map_err(|problem| spoken(problem, caller.is_command()));
+    let mut response = caller.answer(answered);
     response.extensions_mut().insert(request_id);
     response
 }
@@ -127,6 +130,7 @@ impl Import {
             Ok(Some(last)) => last,
             Ok(None) => return,
             Err(problem) => {
+                let problem = spoken(problem, self.caller.is_command());
                 problem.log(self.request_id);
                 let mut line = Vec::new();
                 problem.write(self.request_id, None, &mut line);
@@ -176,11 +180,12 @@ fn asked(uri: &Uri, policy: Arc<Policy>, actor: Actor) -> Result<(File, bool), P
     let format = query.take("format")?;
     let header = query.take("header")?;
     let date_order = query.take("dateOrder")?;
+    let times = query.take("times")?;
     let source = query.take("source")?.filter(|source| !source.trim().is_empty());
     let file_name = query.take("name")?;
     let again = query.take_flag("again")?;
     let dry_run = query.take_flag("dryRun")?;
-    query.end("`map`, `format`, `header`, `dateOrder`, `source`, `name`, `again` and `dryRun`")?;
+    query.end("`map`, `format`, `header`, `dateOrder`, `times`, `source`, `name`, `again` and `dryRun`")?;
     if source.as_ref().is_some_and(|source| source.chars().count() > SOURCE_CHARACTERS_MAX) {
         return Err(invalid(format!(
             "`source` may have {SOURCE_CHARACTERS_MAX} characters; send a shorter one."
@@ -188,11 +193,11 @@ fn asked(uri: &Uri, policy: Arc<Policy>, actor: Actor) -> Result<(File, bool), P
     }
     let columns = map.map(|map| ColumnMap::parse(&map, &policy)).transpose();
     let columns = columns.map_err(|wrong| invalid(sentence(&wrong.to_string())))?;
-    let has_header = match header.as_deref() {
-        None | Some("true") => true,
-        Some("false") => false,
-        Some(_) => return Err(invalid("`header` must be `true` or `false`.")),
-    };
+    let has_header = unless_false(header.as_deref(), "header")?;
+    let guesses_times = unless_false(times.as_deref(), "times")?;
+    if !guesses_times && date_order.is_some() {
+        return Err(invalid("`times=false` and `dateOrder` contradict each other; leave one of them out."));
+    }
     let format = known(format, "format", Format::from_name, "`csv`, `tsv` or `jsonl`")?;
     let date_order = known(date_order, "dateOrder", DateOrder::from_name, "`day-first` or `month-first`")?;
     let file = File {
@@ -204,10 +209,20 @@ fn asked(uri: &Uri, policy: Arc<Policy>, actor: Actor) -> Result<(File, bool), P
         columns,
         has_header,
         date_order,
+        guesses_times,
         source,
         again,
     };
     Ok((file, dry_run))
+}
+
+/// Whether that is so, which it is unless it is said not to be.
+fn unless_false(word: Option<&str>, name: &str) -> Result<bool, Problem> {
+    match word {
+        None | Some("true") => Ok(true),
+        Some("false") => Ok(false),
+        Some(_) => Err(invalid(format!("`{name}` must be `true` or `false`."))),
+    }
 }
 
 /// What a word means, if it was said.
@@ -269,6 +284,10 @@ fn not_finished(stopped: ImportStopped) -> Problem {
             );
             Problem::new(StatusCode::CONFLICT, "file_changed", detail)
         }
+        ImportStopped::UnreadTimes { .. } => Problem::bad_request(
+            "invalid_file",
+            format!("{} Nothing was stored.", sentence(&stopped.to_string())),
+        ),
         ImportStopped::NotEmpty => {
             let detail =
                 format!("{} Nothing was imported; send the file again.", sentence(&stopped.to_string()));
@@ -277,6 +296,29 @@ fn not_finished(stopped: ImportStopped) -> Problem {
         ImportStopped::Store(error) => error.into(),
         ImportStopped::Spool(_) | ImportStopped::Panicked => Problem::internal().caused_by(&stopped),
     }
+}
+
+/// What the command has for each parameter.
+const FLAGS: [(&str, &str); 9] = [
+    ("`--no-header --map ", "`header=false&map="),
+    ("`--map ", "`map="),
+    ("`--format ", "`format="),
+    ("`--date-order ", "`dateOrder="),
+    ("`--no-times`", "`times=false`"),
+    ("`--again`", "`again=true`"),
+    ("`--format`", "`format`"),
+    ("`--date-order`", "`dateOrder`"),
+    ("`--source`", "`source`"),
+];
+
+/// The problem in the words of whoever asks: a command has flags, a request parameters.
+fn spoken(problem: Problem, is_command: bool) -> Problem {
+    let mut detail = problem.detail.clone();
+    for (flag, parameter) in FLAGS {
+        let (from, to) = if is_command { (parameter, flag) } else { (flag, parameter) };
+        detail = detail.replace(from, to);
+    }
+    Problem { detail, ..problem }
 }
 
 /// A message and its hint as sentences.

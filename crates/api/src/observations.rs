@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use selfsame_bulk::SOURCE_CHARACTERS_MAX;
 use selfsame_rules::{
     Actor, Answer, Event, IdentifierKind, Observation, Origin, Outcome, Policy, SeenIdentifier, Sequence,
 };
@@ -28,9 +29,6 @@ use crate::router::ApiState;
 use crate::times;
 use crate::words::ObservedWord;
 use crate::write_body::parse_object;
-
-/// The longest name of a source.
-const SOURCE_CHARACTERS_MAX: usize = 200;
 
 /// What was seen.
 #[derive(Deserialize, ToSchema)]

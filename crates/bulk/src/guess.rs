@@ -37,6 +37,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) spelling: &'a Spelling,
     /// The order of day and month, if somebody said it.
     pub(crate) date_order: Option<DateOrder>,
+    /// Whether a column is looked for that says when.
+    pub(crate) guesses_times: bool,
 }
 
 impl Sample {
@@ -121,7 +123,7 @@ impl Sample {
         }
         let all_usable = |column: &Column| column.usable == column.filled;
         let is_time = |column: &Column| column.filled > 0 && all_usable(column);
-        let time = |name: &str| names.observed_at(name);
+        let time = |name: &str| names.observed_at(name).filter(|_| reading.guesses_times);
         read.extend(self.best(&Meaning::ObservedAt, time, is_time, reading, &mut also));
         let source = |name: &str| names.source(name);
         read.extend(self.best(&Meaning::Source, source, all_usable, reading, &mut also));

@@ -30,7 +30,7 @@ use crate::format::Format;
 use crate::input::{Compression, ReadError};
 use crate::open::{OpenError, Settings};
 use crate::reader::RowReader;
-use crate::times::DateOrder;
+use crate::times::{DateOrder, InvalidTime};
 use reading::Head;
 
 /// What is to be imported, and how.
@@ -52,6 +52,8 @@ pub struct Import {
     pub has_header: bool,
     /// The order of day and month, if it is said.
     pub date_order: Option<DateOrder>,
+    /// Whether a column is looked for that says when, where columns are guessed.
+    pub guesses_times: bool,
     /// Where the rows were seen, for those that don't say it.
     pub source: Option<String>,
     /// Whether rows that were imported before are decided once more.
@@ -73,12 +75,24 @@ pub enum ImportStopped {
     #[error(transparent)]
     Read(#[from] ReadError),
     /// The rows that were stored before are not those that the file has.
-    #[error(
-        "the file is not what it was: of the {rows} rows that were imported before, some are gone or say something else"
-    )]
+    #[error("{}", changed(*rows, *by_time))]
     Changed {
         /// How many were stored.
         rows: i64,
+        /// Whether they were put in the order of their times.
+        by_time: bool,
+    },
+    /// The workspace is empty, so that rows could be accepted as of their own times, and those can't be read.
+    #[error(
+        "`{column}` seems to say when, and one of its first values can't be read: {why}; only while nothing ever happened in a \
+         workspace can rows be accepted as of their own times\n\
+         hint: {}, or say `--no-times` to have all rows accepted as of now", remedy(*why)
+    )]
+    UnreadTimes {
+        /// The header of the column.
+        column: Arc<str>,
+        /// Why the value is no time.
+        why: InvalidTime,
     },
     /// Somebody else wrote first into what was empty.
     #[error("somebody else wrote into the workspace, which was empty when the import began")]
@@ -92,6 +106,31 @@ pub enum ImportStopped {
     /// A fault of ours.
     #[error("reading ended in a panic")]
     Panicked,
+}
+
+/// What to do about a column of times that can't be read.
+fn remedy(why: InvalidTime) -> &'static str {
+    match why {
+        InvalidTime::Ambiguous => "say `--date-order day-first` or `--date-order month-first`",
+        InvalidTime::UnknownSpelling | InvalidTime::NoSuchTime | InvalidTime::ShortYear => {
+            "mend its values, name another column with `--map email=Header,observedAt=Header` (rows whose time can't be read are then \
+             rejected)"
+        }
+    }
+}
+
+/// What a file is told that is not what it was.
+fn changed(rows: i64, by_time: bool) -> String {
+    let mut told = format!(
+        "the file is not what it was: of the {rows} rows that were imported before, some are gone or say something else"
+    );
+    if by_time {
+        told.push_str(
+            ", or one is new among them: they were put in the order of their own times, so only later ones can follow; \
+             decided once more, what is new is accepted as of now and keeps its time as `observedAt`",
+        );
+    }
+    told
 }
 
 impl From<ImportError> for ImportStopped {
@@ -122,6 +161,7 @@ impl Import {
             columns: self.columns.clone(),
             has_header: self.has_header,
             date_order: self.date_order,
+            guesses_times: self.guesses_times,
             source: self.source.as_deref(),
             ..Settings::new(&self.policy, self.international, self.actor.clone())
         };
@@ -155,6 +195,12 @@ impl Opened {
 
     pub(crate) fn says_when(&self) -> bool {
         self.columns.read.iter().any(|column| column.meaning == Meaning::ObservedAt)
+    }
+
+    /// Why no history may begin with the file: its times can't be read, and could never be had again.
+    pub(crate) fn unread_times(&self) -> Option<ImportStopped> {
+        let (column, why) = self.columns.unread_times.first().filter(|_| !self.says_when())?;
+        Some(ImportStopped::UnreadTimes { column: Arc::clone(column), why: *why })
     }
 
     /// By what the file is known when it comes again: what its columns mean, and its first rows.

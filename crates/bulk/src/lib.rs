@@ -46,6 +46,6 @@ pub use import::{Import, ImportStopped, Opened, Rejected, Running, Standing, Tol
 pub use input::{Compression, ReadError};
 pub use open::{OpenError, Settings};
 pub use reader::{Progress, Row, RowReader};
-pub use reject::{Reason, Reject};
+pub use reject::{Reason, Reject, SOURCE_CHARACTERS_MAX};
 pub use rejects_file::RejectsWriter;
 pub use times::{DateEvidence, DateOrder, InvalidTime};

@@ -40,6 +40,8 @@ pub struct Settings<'a> {
     pub has_header: bool,
     /// The order of day and month, if it is said; else it is known from the dates of the first rows, if they tell.
     pub date_order: Option<DateOrder>,
+    /// Whether a column is looked for that says when, where columns are guessed.
+    pub guesses_times: bool,
     /// Where the rows were seen, for those that don't say it.
     pub source: Option<&'a str>,
 }
@@ -56,6 +58,7 @@ impl<'a> Settings<'a> {
             columns: None,
             has_header: true,
             date_order: None,
+            guesses_times: true,
             source: None,
         }
     }
@@ -121,7 +124,12 @@ pub(crate) fn open(
         Format::Csv | Format::Tsv => separated(&mut lines, format, settings.has_header)?,
     };
     let spelling = settings.policy.spelling(settings.international);
-    let reading = Reading { policy: settings.policy, spelling: &spelling, date_order: settings.date_order };
+    let reading = Reading {
+        policy: settings.policy,
+        spelling: &spelling,
+        date_order: settings.date_order,
+        guesses_times: settings.guesses_times,
+    };
     let columns = match &settings.columns {
         Some(map) => {
             let pairs = map.places(&sample.headers)?;

@@ -7,8 +7,8 @@ use selfsame_rules::InvalidIdentifier;
 use crate::lines::ROW_BYTES_MAX;
 use crate::times::InvalidTime;
 
-/// The longest name of a source, as `POST /v1/observations` has it.
-pub(crate) const SOURCE_CHARACTERS_MAX: usize = 200;
+/// The longest name of a source: in a file, in what is said of a file, and in `POST /v1/observations`.
+pub const SOURCE_CHARACTERS_MAX: usize = 200;
 
 /// A row that is not taken, for a person to mend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,8 @@ pub enum Reason {
     NotUtf8,
     /// More or fewer fields than the header has.
     #[error(
-        "the row has {found} fields and the header {expected}; a quote, a delimiter or a line break may be in the wrong place"
+        "the row has {} and the header {expected}; a quote, a delimiter or a line break may be in the wrong place",
+        fields(*found)
     )]
     FieldCount {
         /// Fields of the row.
@@ -89,4 +90,8 @@ pub enum Reason {
     /// A JSON value that is no text and no number.
     #[error("it is neither a text nor a whole number")]
     NeitherTextNorNumber,
+}
+
+fn fields(count: usize) -> String {
+    if count == 1 { "1 field".to_owned() } else { format!("{count} fields") }
 }

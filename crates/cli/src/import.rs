@@ -17,18 +17,19 @@ use crate::database::Database;
 use crate::import_events;
 use crate::settings::DatabaseSettings;
 use crate::{CommonArguments, Outcome, log, put, say};
-use file::InputFile;
+use file::{Failure, InputFile};
 use lines::{Lines, Told};
 use progress::Progress;
 use rejects::RejectsFile;
 
 /// What is said of rows, and not of a log.
-const OF_ROWS: [&str; 11] = [
+const OF_ROWS: [&str; 12] = [
     "files",
     "map",
     "format",
     "no_header",
     "date_order",
+    "no_times",
     "source",
     "dry_run",
     "rejects",
@@ -58,6 +59,9 @@ pub(crate) struct ImportArguments {
     /// Which comes first in dates as 1/2/2026: day-first or month-first [default: known by the file's dates]
     #[arg(long, value_name = "ORDER")]
     date_order: Option<String>,
+    /// Take no column for the time at which rows were seen; all are accepted as of now
+    #[arg(long, conflicts_with = "date_order")]
+    no_times: bool,
     /// Where the rows were seen, for those that don't say it
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
@@ -118,13 +122,17 @@ async fn import(writer: &Writer, path: &Path, arguments: &ImportArguments) -> an
     let file = InputFile::open(path)?;
     let mut rejects = arguments.rejects.as_deref().map(RejectsFile::begin).transpose()?;
     let progress = Progress::begin(file.bytes, arguments.json);
+    let failed = Failure::default();
     let sent =
         request("import", &Method::POST, &target(&file.name, arguments), arguments.workspace.as_deref())
             .header(CONTENT_TYPE, "application/octet-stream")
-            .body(file.body(progress.sent()))?;
+            .body(file.body(progress.sent(), failed.clone()))?;
     let response = writer.send(sent).await.context(NO_ANSWER)?;
     if !response.status().is_success() {
         progress.end();
+        if let Some(error) = failed.take() {
+            return Err(error);
+        }
         let Err(outcome) = read(response).await?.success()? else { bail!(NO_ANSWER) };
         return Ok(outcome);
     }
@@ -157,10 +165,12 @@ async fn import(writer: &Writer, path: &Path, arguments: &ImportArguments) -> an
             }
             Told::Problem { code, detail, status } => {
                 progress.end();
+                if let Some(error) = failed.take() {
+                    return Err(error);
+                }
                 say(&format!("error: {detail}"));
                 match code.as_str() {
-                    "file_changed" => say("hint: `--again` does it"),
-                    "invalid_file" => {}
+                    "file_changed" | "invalid_file" => {}
                     _ => say("hint: what was stored stays; the same command goes on where it was"),
                 }
                 if status >= 500 {
@@ -187,6 +197,7 @@ fn target(name: &str, arguments: &ImportArguments) -> String {
     say("format", arguments.format.as_deref());
     say("header", arguments.no_header.then_some("false"));
     say("dateOrder", arguments.date_order.as_deref());
+    say("times", arguments.no_times.then_some("false"));
     say("source", arguments.source.as_deref());
     say("again", arguments.again.then_some("true"));
     say("dryRun", arguments.dry_run.then_some("true"));

@@ -241,7 +241,11 @@ impl Gathering<'_> {
             Some(before) if self.rows < before.rows => return Ok(true),
             Some(before) if self.rows == before.rows => {
                 let is_same = self.digest.hexadecimal() == before.digest;
-                return if is_same { Ok(true) } else { Err(ImportStopped::Changed { rows: before.rows }) };
+                return if is_same {
+                    Ok(true)
+                } else {
+                    Err(ImportStopped::Changed { rows: before.rows, by_time: before.by_time })
+                };
             }
             Some(_) | None => self.observations.push(row),
         }
@@ -268,7 +272,7 @@ impl Gathering<'_> {
         if let Some(before) = &self.plan.before
             && self.rows < before.rows
         {
-            return Err(ImportStopped::Changed { rows: before.rows });
+            return Err(ImportStopped::Changed { rows: before.rows, by_time: before.by_time });
         }
         self.send(progress);
         Ok(())

@@ -64,6 +64,11 @@ impl Opened {
     ///
     /// [`ImportStopped`].
     pub async fn start(self, engine: &Engine) -> Result<Running, ImportStopped> {
+        if let Some(stopped) = self.unread_times()
+            && engine.is_without_history().await?
+        {
+            return Err(stopped);
+        }
         let file = self.file();
         let before = engine.import_note(&file).await?.filter(|_| !self.import.again);
         let by_time = match &before {
@@ -89,6 +94,11 @@ impl Opened {
     ///
     /// [`ImportStopped`].
     pub async fn rehearse(self, engine: &Engine) -> Result<Running, ImportStopped> {
+        if let Some(stopped) = self.unread_times()
+            && engine.is_without_history().await?
+        {
+            return Err(stopped);
+        }
         let by_time = self.says_when() && engine.is_without_history().await?;
         let rehearsal = engine.rehearse().await?;
         Ok(self.run(engine, by_time, None, Deed::Rehearse(Some(Box::new(rehearsal)))))

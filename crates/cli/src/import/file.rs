@@ -2,9 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail};
 use axum::body::{Body, Bytes};
@@ -24,13 +24,35 @@ pub(crate) struct InputFile {
     pub(crate) name: String,
     /// How long it is; not known of a pipe.
     pub(crate) bytes: Option<u64>,
+    /// Where it lies, as it was named.
+    path: PathBuf,
     input: Box<dyn Read + Send>,
+}
+
+/// Why a file can't be read on, told by the thread that reads it.
+#[derive(Clone, Default)]
+pub(crate) struct Failure(Arc<Mutex<Option<anyhow::Error>>>);
+
+impl Failure {
+    fn set(&self, error: anyhow::Error) {
+        *self.0.lock().expect("nothing panics while it holds this") = Some(error);
+    }
+
+    /// What kept us from reading says more than what the other side makes of a body that broke off.
+    pub(crate) fn take(&self) -> Option<anyhow::Error> {
+        self.0.lock().expect("nothing panics while it holds this").take()
+    }
 }
 
 impl InputFile {
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         if path.as_os_str() == "-" {
-            return Ok(Self { name: "-".to_owned(), bytes: None, input: Box::new(io::stdin()) });
+            return Ok(Self {
+                name: "-".to_owned(),
+                bytes: None,
+                path: path.to_owned(),
+                input: Box::new(io::stdin()),
+            });
         }
         let cannot = || format!("`{}` can't be read", path.display());
         let file = File::open(path).with_context(cannot)?;
@@ -39,13 +61,18 @@ impl InputFile {
             bail!("`{}` is a folder\nhint: name its files", path.display());
         }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, bytes: known.is_file().then_some(known.len()), input: Box::new(file) })
+        Ok(Self {
+            name,
+            bytes: known.is_file().then_some(known.len()),
+            path: path.to_owned(),
+            input: Box::new(file),
+        })
     }
 
-    /// Its bytes, as they are taken; `sent` counts them. That it can't be read on breaks the body off.
-    pub(crate) fn body(self, sent: Arc<AtomicU64>) -> Body {
+    /// Its bytes, as they are taken; `sent` counts them. Why it can't be read on is told in `failed`; the body breaks off there.
+    pub(crate) fn body(self, sent: Arc<AtomicU64>, failed: Failure) -> Body {
         let (sender, pieces) = mpsc::channel::<io::Result<Bytes>>(PIECES_WAITING);
-        let mut input = self.input;
+        let Self { mut input, path, .. } = self;
         spawn_blocking(move || {
             let mut buffer = vec![0; PIECE_BYTES];
             loop {
@@ -53,7 +80,12 @@ impl InputFile {
                     Ok(0) => return,
                     Ok(count) => Ok(Bytes::copy_from_slice(&buffer[..count])),
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => Err(error),
+                    Err(error) => {
+                        let told = anyhow::Error::new(error)
+                            .context(format!("`{}` can't be read on", path.display()));
+                        failed.set(told);
+                        Err(io::Error::other("the file can't be read on"))
+                    }
                 };
                 let count = piece.as_ref().map_or(0, Bytes::len);
                 let is_end = piece.is_err();
