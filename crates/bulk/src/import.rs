@@ -86,7 +86,7 @@ pub enum ImportStopped {
     #[error(
         "`{column}` seems to say when, and one of its first values can't be read: {why}; only while nothing ever happened in a \
          workspace can rows be accepted as of their own times\n\
-         hint: {}, or say `--no-times` to have all rows accepted as of now", remedy(*why)
+         hint: {}; with `--no-times` all rows are accepted as of now", remedy(*why)
     )]
     UnreadTimes {
         /// The header of the column.
@@ -108,13 +108,15 @@ pub enum ImportStopped {
     Panicked,
 }
 
-/// What to do about a column of times that can't be read.
+/// What to do about a column of times that can't be read, other than to do without them.
 fn remedy(why: InvalidTime) -> &'static str {
     match why {
-        InvalidTime::Ambiguous => "say `--date-order day-first` or `--date-order month-first`",
+        InvalidTime::Ambiguous => {
+            "say whether the day or the month comes first: `--date-order day-first` or `--date-order month-first`"
+        }
         InvalidTime::UnknownSpelling | InvalidTime::NoSuchTime | InvalidTime::ShortYear => {
-            "mend its values, name another column with `--map email=Header,observedAt=Header` (rows whose time can't be read are then \
-             rejected)"
+            "mend the values, or name the columns with `--map email=Header,observedAt=Header`, which rejects each row whose time \
+             can't be read"
         }
     }
 }

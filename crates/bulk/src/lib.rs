@@ -28,6 +28,7 @@ mod input;
 mod json_lines;
 mod lines;
 mod names;
+mod names_of_times;
 mod open;
 mod reader;
 mod reject;
