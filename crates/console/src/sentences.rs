@@ -14,17 +14,12 @@ pub(crate) fn tell(event: &Event) -> String {
             format!("{gave}. Nobody had that: a new customer, {}.", number(contact.id))
         }
         Outcome::Attached { primary, contact } => {
-            format!(
-                "{gave}. {}, known as {}, {}.",
-                "The customer was known",
-                number(*primary),
-                new_row(event, contact)
-            )
+            format!("{gave}. The customer was known as {}, {}.", number(*primary), new_row(event, contact))
         }
         Outcome::Merged { survivor, former_primaries, contact } => {
             let row = contact.as_ref().map(|contact| format!(" {} says so.", number(contact.id)));
             format!(
-                "{gave}. That belongs together: {} and {} are one customer since.{}",
+                "{gave}. That belongs together: {} and {} have been one customer since.{}",
                 number(*survivor),
                 numbers(former_primaries),
                 row.unwrap_or_default()
@@ -114,8 +109,8 @@ fn new_row(event: &Event, contact: &NewContact) -> String {
     let new = event.evidence.iter().filter(|seen| contact.owns.contains(seen.identifier().kind()));
     let new: Vec<String> = new.map(|seen| named(seen.identifier())).collect();
     match new.is_empty() {
-        true => format!("and nothing new is theirs: {}", number(contact.id)),
-        false => format!("and has {} since: {}", list(&new), number(contact.id)),
+        true => format!("and nothing in it was new to them; it is kept as {}", number(contact.id)),
+        false => format!("and {} is theirs since then, kept as {}", list(&new), number(contact.id)),
     }
 }
 
@@ -145,7 +140,7 @@ fn moved(correction: &Correction) -> String {
             }
             Move::Part { contacts, rest: None } => format!("{} left.", numbers(contacts)),
             Move::Join { survivor, former } => {
-                format!("{} and {} are one customer since.", number(*survivor), number(*former))
+                format!("{} and {} have been one customer since.", number(*survivor), number(*former))
             }
         })
         .collect();

@@ -12,10 +12,9 @@ pub(crate) fn value(identifier: &Identifier) -> String {
 
 /// The value, with its kind where that can't be told from it.
 pub(crate) fn named(identifier: &Identifier) -> String {
-    match identifier.kind() {
-        IdentifierKind::Email | IdentifierKind::Phone if !identifier.is_erased() => value(identifier),
-        kind => format!("{} {}", kind_word(kind), value(identifier)),
-    }
+    let kind = identifier.kind();
+    let is_plain = !matches!(kind, IdentifierKind::Declared(_)) && !identifier.is_erased();
+    if is_plain { value(identifier) } else { format!("{} {}", kind_word(kind), value(identifier)) }
 }
 
 /// `e-mail`, `phone`, or what the policy calls it.
