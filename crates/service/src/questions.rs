@@ -27,7 +27,7 @@ pub struct Person {
     pub register: Register,
 }
 
-/// A person and all that is recorded of them, read at one moment: whatever is asked about them needs no other read.
+/// A person and all that is recorded of them, read at one moment.
 #[derive(Clone, Debug)]
 pub struct Story {
     /// The contacts of everybody who was ever one with them, and what those own.
@@ -211,24 +211,6 @@ impl Engine {
 }
 
 impl Story {
-    /// The tables as they were.
-    ///
-    /// # Errors
-    ///
-    /// [`AskError::Store`] if no log could have made what was read.
-    pub fn at(&self, moment: Moment) -> Result<Register, AskError> {
-        Ok(as_of(&self.register, &self.log, moment)?)
-    }
-
-    /// What makes two contacts the same person; `None` if they are none.
-    ///
-    /// # Errors
-    ///
-    /// [`AskError::Store`] if no log could have made what was read.
-    pub fn why(&self, one: ContactId, other: ContactId) -> Result<Option<Vec<Link>>, AskError> {
-        Ok(why(&self.register, &self.log, one, other)?)
-    }
-
     /// The events, in the order of the log; of a refold, the values of nobody else.
     pub fn into_events(self) -> Vec<Event> {
         let Self { register, log } = self;
